@@ -81,7 +81,7 @@ fn request(route: usize, nanos: u64) -> Request {
         nanos,
         groups: Vec::new(),
         entries: Vec::new(),
-        ungrouped: 0,
+        ..Request::default()
     }
 }
 

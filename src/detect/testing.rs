@@ -275,7 +275,7 @@ impl Scenario {
                 nanos: 0,
                 groups: Vec::new(),
                 entries: Vec::new(),
-                ungrouped: 0,
+                ..Request::default()
             },
             now: MILLISECOND,
             after_rollback: false,
@@ -314,19 +314,12 @@ impl Scenario {
         let known = (self.request.groups.iter()).position(|group| group.statement.text == text);
         let index = known.unwrap_or(self.request.groups.len());
         if known.is_none() {
-            self.request.groups.push(Group {
-                statement: Arc::new(Statement {
-                    fingerprint: Fingerprint(xxhash_rust::xxh3::xxh3_64(text.as_bytes())),
-                    text,
-                    facts: sql.facts,
-                }),
-                calls: 0,
-                nanos: 0,
-                max_nanos: 0,
-                rows: 0,
-                errors: 0,
-                slow: 0,
-            });
+            let statement = Statement {
+                fingerprint: Fingerprint(xxhash_rust::xxh3::xxh3_64(text.as_bytes())),
+                text,
+                facts: sql.facts,
+            };
+            self.request.groups.push(Group::new(Arc::new(statement)));
         }
         let nanos = millis * MILLISECOND;
         let group = &mut self.request.groups[index];
@@ -344,6 +337,14 @@ impl Scenario {
             rows,
             bytes: u64::from(rows) * 100,
             failed: false,
+            error: None,
+            in_transaction: false,
+            keys: [0; Entry::KEYS],
+            digest: 0,
+            loose: (0, 0),
+            set_literals: 0,
+            offset: 0,
+            values_rows: 0,
             after_rollback: std::mem::take(&mut self.after_rollback),
         });
         self.request.queries += 1;

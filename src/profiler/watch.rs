@@ -20,8 +20,21 @@ struct Known {
 #[derive(Clone, Copy)]
 struct Transaction {
     began: At,
-    /// Nanoseconds without a query.
+    /// Nanoseconds without a query, and the longest wait of them.
     idle: u64,
+    longest_idle: u64,
+    queries: u32,
+}
+
+impl Transaction {
+    fn begun(at: At) -> Self {
+        Self {
+            began: at,
+            idle: 0,
+            longest_idle: 0,
+            queries: 0,
+        }
+    }
 }
 
 pub(super) struct Watch {
@@ -197,13 +210,13 @@ impl Watch {
                     transaction,
                     TransactionOutcome::Rollback,
                     at,
-                    known.key,
+                    known,
                     &mut shared.stats,
                 );
             }
             // COMMIT AND CHAIN.
             (TransactionStatus::InTransaction | TransactionStatus::Failed, None) => {
-                self.transaction = Some(Transaction { began: at, idle: 0 });
+                self.transaction = Some(Transaction::begun(at));
             }
             _ => {}
         }
@@ -228,18 +241,18 @@ impl Watch {
         failed: bool,
         shared: &mut Shared,
     ) {
-        let Some(known) = &self.known else { return };
+        let Some(known) = &mut self.known else { return };
         if let Some(transaction) = &mut self.transaction {
-            transaction.idle += query.started.since(self.ready);
+            let idle = query.started.since(self.ready);
+            transaction.idle += idle;
+            transaction.longest_idle = transaction.longest_idle.max(idle);
+            transaction.queries += u32::from(!matches!(whose, Whose::Commit | Whose::Rollback));
         }
         // What follows in the same batch did not wait for its client.
         self.ready = self.ready.max(query.finished);
         match (whose, self.transaction) {
             (Whose::Begin, None) if !error => {
-                self.transaction = Some(Transaction {
-                    began: query.started,
-                    idle: 0,
-                });
+                self.transaction = Some(Transaction::begun(query.started));
             }
             (Whose::Commit | Whose::Rollback, Some(transaction)) if !error => {
                 let committed = whose == Whose::Commit && !failed;
@@ -253,7 +266,7 @@ impl Watch {
                     transaction,
                     outcome,
                     query.finished,
-                    known.key,
+                    known,
                     &mut shared.stats,
                 );
             }
@@ -307,7 +320,7 @@ impl Watch {
                     transaction,
                     TransactionOutcome::Lost,
                     at,
-                    known.key,
+                    known,
                     &mut shared.stats,
                 );
             }
@@ -331,11 +344,19 @@ fn end_transaction(
     transaction: Transaction,
     outcome: TransactionOutcome,
     at: At,
-    key: SessionKey,
+    known: &mut Known,
     stats: &mut Stats,
 ) {
-    stats.transaction(key, outcome, at.since(transaction.began));
-    stats.idle_in_transaction(key, outcome, transaction.idle);
+    stats.transaction(known.key, outcome, at.since(transaction.began));
+    stats.idle_in_transaction(known.key, outcome, transaction.idle);
+    known.tracker.transaction_ended(request::Transaction {
+        began: transaction.began,
+        ended: at,
+        idle: transaction.idle,
+        longest_idle: transaction.longest_idle,
+        queries: transaction.queries,
+        committed: outcome == TransactionOutcome::Commit,
+    });
 }
 
 /// Counts a closed request and what the detectors find in it beyond what was reported while it was open.

@@ -2,6 +2,7 @@
 
 use super::record::Boundary;
 use super::rules::Gaps;
+use super::streams::Catalog;
 use crate::sql::Fingerprint;
 use std::collections::{HashMap, VecDeque};
 
@@ -58,6 +59,8 @@ pub struct Class {
     /// Idle times between statements.
     pub(super) gaps: Gaps,
     requests: [u64; 10],
+    /// Tables of its database.
+    pub(super) catalog: Catalog,
 }
 
 impl Class {

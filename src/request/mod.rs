@@ -7,12 +7,14 @@ mod class;
 mod record;
 mod rules;
 mod settings;
+mod streams;
 mod tracker;
 mod unit;
 
 pub use class::{Class, ClassKey, Classes, Usage};
-pub use record::{Boundary, Confidence, Entry, Group, Kind, Request};
+pub use record::{Boundary, Confidence, Entry, Group, Kind, Request, Transaction};
 pub use settings::Settings;
+pub use streams::{Catalog, Segment, Stream, Streams};
 pub use tracker::{Closed, Tracker};
 
 /// Longest name of a request, bytes.

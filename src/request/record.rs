@@ -1,6 +1,7 @@
 //! A request as detectors and statistics see it.
 
-use crate::session::At;
+use super::streams::Streams;
+use crate::session::{At, RowShape, SqlState, Widest};
 use crate::sql::{Fingerprint, Statement};
 use std::sync::Arc;
 
@@ -114,6 +115,24 @@ pub struct Group {
     pub errors: u32,
     /// Queries at or above the slow-query threshold, client stall taken off.
     pub slow: u32,
+    /// Of its result with the most bytes, the columns and the one that takes most room.
+    pub widest: Option<(Arc<RowShape>, Widest)>,
+}
+
+impl Group {
+    /// A statement that has not run yet.
+    pub fn new(statement: Arc<Statement>) -> Self {
+        Self {
+            statement,
+            calls: 0,
+            nanos: 0,
+            max_nanos: 0,
+            rows: 0,
+            errors: 0,
+            slow: 0,
+            widest: None,
+        }
+    }
 }
 
 /// One query of a request.
@@ -135,8 +154,47 @@ pub struct Entry {
     pub bytes: u64,
     /// It failed.
     pub failed: bool,
+    /// The code of its ErrorResponse.
+    pub error: Option<SqlState>,
+    /// It ran inside a transaction block.
+    pub in_transaction: bool,
+    /// The values that its equalities ask for, in the order of `Facts::equalities`, or that of its IN list where it
+    /// has none; hashes as in [`crate::sql::value`], 0 where unknown.
+    pub keys: [u64; Entry::KEYS],
+    /// Hash of its rows, as far as the first 64 KiB; 0 without rows.
+    pub digest: u64,
+    /// [`crate::sql::Part::loose`] and the hash of its literals.
+    pub loose: (u64, u64),
+    /// Hash of the literals before the WHERE of an UPDATE; 0 where they are bound, or for other statements.
+    pub set_literals: u64,
+    /// Value of its OFFSET; 0 without one.
+    pub offset: u64,
+    /// Rows of its VALUES; 0 without.
+    pub values_rows: u32,
     /// A ROLLBACK of any kind stands between this query and the one before.
     pub after_rollback: bool,
+}
+
+impl Entry {
+    /// Keys of a query that are kept.
+    pub const KEYS: usize = 4;
+}
+
+/// A transaction block of a request that has ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transaction {
+    /// BEGIN was sent.
+    pub began: At,
+    /// It ended.
+    pub ended: At,
+    /// How long the server waited in it for the client, all waits together, ns.
+    pub idle: u64,
+    /// The longest such wait, ns.
+    pub longest_idle: u64,
+    /// Queries in it, BEGIN and its end not counted.
+    pub queries: u32,
+    /// It was committed.
+    pub committed: bool,
 }
 
 /// What kind of unit it was, as its comments tell.
@@ -150,7 +208,7 @@ pub enum Kind {
 }
 
 /// A request: closed, or as far as it has come.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Database.
     pub database: Arc<str>,
@@ -176,6 +234,10 @@ pub struct Request {
     pub entries: Vec<Entry>,
     /// Queries left out of `groups` because it was full.
     pub ungrouped: u32,
+    /// The values of its results, as far as they are kept.
+    pub streams: Streams,
+    /// Transaction blocks that ended in it, at most 100.
+    pub transactions: Vec<Transaction>,
 }
 
 impl Request {

@@ -15,6 +15,8 @@ pub struct Settings {
     pub max_queries: usize,
     /// Distinct statements of one request that are kept; further ones are counted only.
     pub max_statements: usize,
+    /// Values of results that are kept of one request, as hashes, to see which later queries ask for them.
+    pub max_values: usize,
     /// Client classes (address, user, database, application name) that are told apart.
     pub max_classes: usize,
 }
@@ -26,6 +28,7 @@ impl Default for Settings {
             gap: Period::millis(250),
             max_queries: 1000,
             max_statements: 200,
+            max_values: 16_384,
             max_classes: 64,
         }
     }
@@ -48,6 +51,9 @@ impl Settings {
         }
         if !(10..=10_000).contains(&self.max_statements) {
             return Err("request.max_statements must be between 10 and 10000".into());
+        }
+        if self.max_values > 1_000_000 {
+            return Err("request.max_values must be at most 1000000; 0 keeps none".into());
         }
         if !(1..=10_000).contains(&self.max_classes) {
             return Err("request.max_classes must be between 1 and 10000".into());

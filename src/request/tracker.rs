@@ -1,7 +1,7 @@
 //! Attribution on one connection: which request each query belongs to.
 
 use super::class::{Class, Usage};
-use super::record::{Boundary, Request};
+use super::record::{Boundary, Request, Transaction};
 use super::rules::{self, Connection, Seen, Sign, TraceKey, Verdict, View};
 use super::settings::Settings;
 use super::unit::Unit;
@@ -128,9 +128,9 @@ impl Tracker {
             self.unit.tags.merge(&self.tags);
         }
         if sign == Sign::Data && whose == Whose::Data {
-            self.unit.add(query, statement, slow, settings);
+            self.unit.add(query, statement, slow, settings, class);
         } else if whose == Whose::Cursor {
-            self.unit.add_fetch(query);
+            self.unit.add_fetch(query, settings, class);
         }
     }
 
@@ -230,6 +230,11 @@ impl Tracker {
         if pause > 0 {
             class.gaps.add(pause);
         }
+    }
+
+    /// A transaction block of the open request ended.
+    pub fn transaction_ended(&mut self, transaction: Transaction) {
+        self.unit.add_transaction(transaction);
     }
 
     /// ReadyForQuery.

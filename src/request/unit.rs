@@ -1,10 +1,11 @@
 //! The request that is open on a connection.
 
-use super::record::{Boundary, Entry, Group, Kind, Request};
+use super::class::Class;
+use super::record::{Boundary, Entry, Group, Kind, Request, Transaction};
 use super::rules::{TraceKey, is_anchor};
 use super::settings::Settings;
-use crate::session::{At, Outcome, Query};
-use crate::sql::{Fingerprint, Statement, Tags, Verb};
+use crate::session::{At, Outcome, Query, RowsSeen, TransactionStatus};
+use crate::sql::{Facts, Fingerprint, Keys, Statement, Tags, Verb};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ impl Hasher for FingerprintHasher {
 
 /// Entries whose room is kept from one request to the next.
 const KEEP: usize = 64;
+/// Transaction blocks of a request that are kept.
+const MAX_TRANSACTIONS: usize = 100;
 /// Tables that name a request without a route.
 const NAMED_TABLES: usize = 3;
 
@@ -68,17 +71,8 @@ impl Unit {
             ended_by: None,
             request: Request {
                 database,
-                route: Arc::from(""),
-                controller: Arc::from(""),
                 boundary: opened_by,
-                kind: Kind::Http,
-                opened: At(0),
-                closed: At(0),
-                queries: 0,
-                nanos: 0,
-                groups: Vec::new(),
-                entries: Vec::new(),
-                ungrouped: 0,
+                ..Request::default()
             },
             index: HashMap::default(),
             after_rollback: false,
@@ -107,6 +101,8 @@ impl Unit {
         request.entries.clear();
         request.entries.shrink_to(KEEP);
         request.groups.shrink_to(KEEP);
+        request.streams.clear();
+        request.transactions.clear();
         self.index.shrink_to(KEEP);
     }
 
@@ -140,6 +136,7 @@ impl Unit {
         statement: Option<&Arc<Statement>>,
         slow: bool,
         limits: &Settings,
+        class: &mut Class,
     ) {
         let nanos = query.finished.since(query.started);
         let request = &mut self.request;
@@ -150,6 +147,7 @@ impl Unit {
         if query.continues_batch && request.queries > 0 {
             if let Some(last) = self.last {
                 Self::add_to(request, last, query.rows, query.bytes, nanos);
+                self.note_rows(last, &query.seen, limits, class);
             }
             return;
         }
@@ -164,15 +162,7 @@ impl Unit {
             None if request.groups.len() < limits.max_statements => {
                 let index = u16::try_from(request.groups.len()).unwrap_or(u16::MAX);
                 self.index.insert(statement.fingerprint, index);
-                request.groups.push(Group {
-                    statement: Arc::clone(statement),
-                    calls: 0,
-                    nanos: 0,
-                    max_nanos: 0,
-                    rows: 0,
-                    errors: 0,
-                    slow: 0,
-                });
+                request.groups.push(Group::new(Arc::clone(statement)));
                 index
             }
             None => {
@@ -198,21 +188,71 @@ impl Unit {
                 rows: u32::try_from(query.rows).unwrap_or(u32::MAX),
                 bytes: query.bytes,
                 failed,
+                error: match query.outcome {
+                    Outcome::Error(code) => Some(code),
+                    _ => None,
+                },
+                in_transaction: query.status_before != TransactionStatus::Idle,
+                keys: keys(&statement.facts, &query.part.keys),
+                digest: query.seen.digest,
+                loose: (query.part.loose, query.part.loose_literals),
+                set_literals: query.part.set_literals,
+                offset: query.part.offset.unwrap_or(0),
+                values_rows: query.part.values_rows,
                 after_rollback: std::mem::take(&mut self.after_rollback),
             });
             self.last = Some(request.entries.len() - 1);
             if statement.facts.verb == Verb::Declare {
                 self.cursor = self.last;
             }
+            if let (Some(shape), [table]) = (query.seen.shape, statement.facts.tables.as_slice()) {
+                class.catalog.learn(shape, table);
+            }
+            if let Some(last) = self.last {
+                self.note_rows(last, &query.seen, limits, class);
+            }
         }
     }
 
     /// FETCH and CLOSE: their rows and time are their DECLARE's.
-    pub fn add_fetch(&mut self, query: &Query<'_>) {
+    pub fn add_fetch(&mut self, query: &Query<'_>, limits: &Settings, class: &Class) {
         let nanos = query.finished.since(query.started);
         if let Some(cursor) = self.cursor {
             self.request.nanos += nanos;
             Self::add_to(&mut self.request, cursor, query.rows, query.bytes, nanos);
+            self.note_rows(cursor, &query.seen, limits, class);
+        }
+    }
+
+    /// Keeps what may show where later queries come from.
+    fn note_rows(&mut self, index: usize, seen: &RowsSeen<'_>, limits: &Settings, class: &Class) {
+        let request = &mut self.request;
+        let Some(entry) = request.entries.get(index) else {
+            return;
+        };
+        let Some(group) = request.groups.get_mut(usize::from(entry.group)) else {
+            return;
+        };
+        if let (Some(shape), Some(widest)) = (seen.shape, seen.widest) {
+            let before = group.widest.as_ref().map_or(0, |(_, widest)| widest.total);
+            if widest.total > before {
+                group.widest = Some((Arc::clone(shape), widest));
+            }
+        }
+        if group.statement.facts.is_read() {
+            let place = u32::try_from(index).unwrap_or(u32::MAX);
+            request
+                .streams
+                .note(entry.group, place, seen, limits.max_values, |oid| {
+                    class.catalog.table(oid)
+                });
+        }
+    }
+
+    /// A transaction block ended.
+    pub fn add_transaction(&mut self, transaction: Transaction) {
+        if self.request.queries > 0 && self.request.transactions.len() < MAX_TRANSACTIONS {
+            self.request.transactions.push(transaction);
         }
     }
 
@@ -281,4 +321,17 @@ impl Unit {
         }
         name
     }
+}
+
+/// The values of a query's equalities, or of its IN list where it has none.
+fn keys(facts: &Facts, values: &Keys) -> [u64; Entry::KEYS] {
+    let mut keys = [0; Entry::KEYS];
+    let places = match facts.equality_keys.as_slice() {
+        [] => std::slice::from_ref(&facts.in_key),
+        places => places,
+    };
+    for (key, place) in keys.iter_mut().zip(places) {
+        *key = place.map_or(0, |place| values.get(usize::from(place)));
+    }
+    keys
 }

@@ -4,6 +4,7 @@ use super::Sink;
 use super::event::{At, Event, Outcome, SqlState, TransactionStatus};
 use super::owed::{Fate, Kind};
 use super::pairing::{NO_ROOM, Pairing, error, is_asynchronous};
+use super::rows::{DESCRIPTION_CAP, ROW_CAP};
 use crate::wire::{Message, command_rows, error_fields, parameter_status};
 
 /// How many body bytes of a backend message are looked at.
@@ -13,6 +14,8 @@ pub(super) fn cap(tag: u8) -> usize {
         b'C' => 64,
         b'E' => 4096,
         b'S' => 512,
+        b'D' => ROW_CAP,
+        b'T' => DESCRIPTION_CAP,
         _ => 0,
     }
 }
@@ -27,6 +30,9 @@ impl Pairing {
                     self.head.rows += u64::from(message.tag == b'D');
                     self.head.bytes += u64::from(message.length);
                     self.head.first_byte.get_or_insert(at);
+                    if message.tag == b'D' {
+                        self.row(message);
+                    }
                 }
                 return;
             }
@@ -56,10 +62,7 @@ impl Pairing {
             b'3' => self.close_complete(sink),
             b'n' => self.answer(&[Kind::DescribeStatement, Kind::DescribePortal], sink),
             b't' => self.head_is(&[Kind::DescribeStatement]),
-            b'T' => {
-                self.head_is(&[Kind::Query])
-                    || self.answer(&[Kind::DescribeStatement, Kind::DescribePortal], sink)
-            }
+            b'T' => self.description(message.body, sink),
             b's' => self.complete(Outcome::Suspended, b"", at, sink),
             b'C' => self.complete(Outcome::Complete, message.body, at, sink),
             b'I' => self.complete(Outcome::Empty, b"", at, sink),
@@ -78,6 +81,36 @@ impl Pairing {
         };
         if !paired {
             self.lose("pairing", sink);
+        }
+    }
+
+    fn row(&mut self, message: Message<'_>) {
+        if self.rows.is_new()
+            && let Some(owed) = self.queue.front()
+            && let Some(text) = &owed.text
+            && owed.kind == Kind::Execute
+        {
+            self.rows.begin(text.part.fingerprint.0, owed.binary);
+        }
+        self.rows.row(message.body, message.length);
+    }
+
+    fn description(&mut self, body: &[u8], sink: &mut Sink<'_>) -> bool {
+        let Some(owed) = self.queue.front() else {
+            return false;
+        };
+        let text = owed.text.as_ref();
+        match owed.kind {
+            Kind::Query => {
+                self.rows.described(body, None);
+                true
+            }
+            Kind::DescribeStatement | Kind::DescribePortal => {
+                let statement = text.map(|text| text.part.fingerprint.0);
+                self.rows.described(body, statement);
+                self.pop(Fate::Complete, sink).is_some()
+            }
+            _ => false,
         }
     }
 

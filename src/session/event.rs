@@ -1,5 +1,6 @@
 //! What a session tells: a few kinds of event, borrowed from the session's buffers.
 
+use super::rows::RowsSeen;
 use crate::sql::Part;
 
 /// A moment: nanoseconds since the process took its first look at the clock. Only differences mean anything.
@@ -126,6 +127,8 @@ pub struct Query<'a> {
     pub continues_batch: bool,
     /// COPY in either direction.
     pub copy: bool,
+    /// Its first rows.
+    pub seen: RowsSeen<'a>,
 }
 
 /// What happened on a session, in the order of the replies.

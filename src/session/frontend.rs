@@ -5,6 +5,7 @@ use super::event::At;
 use super::owed::{Kind, Owed};
 use super::pairing::Pairing;
 use super::prepared::Text;
+use crate::sql::{MAX_KEYS, value};
 use crate::wire::{Message, Reader};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -70,6 +71,14 @@ impl Pairing {
             Kind::Parse => self.parse(message),
             Kind::Bind => self.bind(&mut owed, message.body, message.length),
             Kind::Execute => self.execute(&mut owed, message.body),
+            Kind::DescribeStatement => {
+                let name = closed(message.body);
+                owed.text = name.and_then(|name| self.names.find(name)).cloned();
+            }
+            Kind::DescribePortal => {
+                let portal = closed(message.body);
+                owed.text = portal.and_then(|portal| self.portal_text(portal)).cloned();
+            }
             Kind::CloseStatement | Kind::ClosePortal => {
                 owed.name = closed(message.body).map(Into::into);
             }
@@ -153,32 +162,73 @@ impl Pairing {
         owed.name = (!portal.is_empty()).then(|| portal.into());
         owed.text = self.names.find(name).cloned();
         owed.values = bound_values(reader, body.len() < length as usize, length);
+        owed.binary = read_bound(reader, owed.text.as_mut()).unwrap_or(false);
+    }
+
+    /// What a portal will execute, be its Bind in flight or done.
+    fn portal_text(&self, portal: &[u8]) -> Option<&Text> {
+        let mut in_flight = self.queue.iter().rev().take(LOOK_BACK);
+        match in_flight.find(|sent| sent.binds(portal)) {
+            Some(bind) => bind.text.as_ref(),
+            None => self.names.portal_of(portal)?.text.as_ref(),
+        }
     }
 
     fn execute(&mut self, owed: &mut Owed, body: &[u8]) {
         let Some(portal) = Reader::new(body).cstr() else {
             return;
         };
-        let in_flight = self.queue.iter_mut().rev().take(LOOK_BACK).find(|sent| {
-            sent.kind == Kind::Bind
-                && match &sent.name {
-                    None => portal.is_empty(),
-                    Some(name) => **name == *portal,
-                }
-        });
+        let mut in_flight = self.queue.iter_mut().rev().take(LOOK_BACK);
+        let in_flight = in_flight.find(|sent| sent.binds(portal));
         if let Some(bind) = in_flight {
             owed.text.clone_from(&bind.text);
-            owed.values = bind.values;
+            (owed.values, owed.binary) = (bind.values, bind.binary);
             owed.resumed = std::mem::replace(&mut bind.resumed, true);
         } else if let Some(bound) = self.names.portal_mut(portal) {
             owed.text.clone_from(&bound.text);
-            owed.values = bound.values;
+            (owed.values, owed.binary) = (bound.values, bound.binary);
             owed.resumed = std::mem::replace(&mut bound.executed, true);
         }
     }
 }
 
-/// The name in a Close; `None` where it is too long to have been remembered.
+/// Puts bound values in the places of the parameters that a text asks for; whether its rows are wanted in binary. `None`
+/// where the body ends before.
+fn read_bound(mut reader: Reader<'_>, text: Option<&mut Text>) -> Option<bool> {
+    let formats = usize::from(reader.u16()?);
+    let formats = reader.take(formats * 2)?;
+    // One code stands for all; without any all are text.
+    let is_binary = |parameter: usize| {
+        let at = if formats.len() == 2 { 0 } else { parameter };
+        formats.get(at * 2 + 1) == Some(&1)
+    };
+    let mut keys = text.map(|text| &mut text.part.keys);
+    for parameter in 0..usize::from(reader.u16()?) {
+        let length = reader.i32()?;
+        let Ok(length) = usize::try_from(length) else {
+            continue;
+        };
+        let bytes = reader.take(length)?;
+        let Some(keys) = keys.as_mut().filter(|keys| keys.has_params()) else {
+            continue;
+        };
+        for key in 0..MAX_KEYS {
+            if keys.param(key) == Some(parameter as u64 + 1) {
+                let read = if is_binary(parameter) {
+                    value::binary
+                } else {
+                    value::text
+                };
+                keys.bind(key, read(bytes));
+            }
+        }
+    }
+    let formats = usize::from(reader.u16()?);
+    let formats = reader.take(formats * 2)?;
+    Some(!formats.is_empty() && formats.chunks_exact(2).all(|code| code == [0, 1]))
+}
+
+/// The name in a Close or Describe; `None` where it is too long to have been remembered.
 fn closed(body: &[u8]) -> Option<&[u8]> {
     Reader::new(body.get(1..)?).cstr()
 }

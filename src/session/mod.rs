@@ -15,8 +15,12 @@ mod names;
 mod owed;
 mod pairing;
 mod prepared;
+mod rows;
+mod shape;
 
 pub use event::{At, BlindReason, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
+pub use rows::{RowsSeen, Widest};
+pub use shape::{RowColumn, RowShape};
 
 use crate::wire::{FirstPacket, Framer, MAX_STARTUP_LENGTH, first_packet, startup_parameters};
 use pairing::Pairing;

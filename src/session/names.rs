@@ -13,6 +13,8 @@ pub(super) struct Bound {
     pub text: Option<Text>,
     /// Hash of the bound values; 0 without any.
     pub values: u64,
+    /// The rows are wanted in binary.
+    pub binary: bool,
     /// It has been executed before: further Executes fetch more of the same query.
     pub executed: bool,
 }
@@ -105,6 +107,14 @@ impl Names {
         }
     }
 
+    /// A portal that is there.
+    pub fn portal_of(&self, name: &[u8]) -> Option<&Bound> {
+        match name {
+            [] => self.unnamed_portal.as_ref(),
+            _ => self.portals.get(name),
+        }
+    }
+
     /// Execute of a portal that is there was sent.
     pub fn portal_mut(&mut self, name: &[u8]) -> Option<&mut Bound> {
         match name {
@@ -142,6 +152,7 @@ impl Names {
                 let cursor = Bound {
                     text: Some(text.clone()),
                     values: 0,
+                    binary: false,
                     // What is executed goes on with the query of the DECLARE.
                     executed: true,
                 };

@@ -76,6 +76,8 @@ pub(super) struct Owed {
     pub name: Option<Box<[u8]>>,
     /// Hash of bound values.
     pub values: u64,
+    /// The rows are wanted in binary.
+    pub binary: bool,
 }
 
 impl Owed {
@@ -89,7 +91,19 @@ impl Owed {
             text: None,
             name: None,
             values: 0,
+            binary: false,
         }
+    }
+}
+
+impl Owed {
+    /// A Bind of this portal.
+    pub fn binds(&self, portal: &[u8]) -> bool {
+        self.kind == Kind::Bind
+            && match &self.name {
+                None => portal.is_empty(),
+                Some(name) => **name == *portal,
+            }
     }
 }
 

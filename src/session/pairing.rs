@@ -9,6 +9,7 @@ use super::event::{At, BlindReason, Event, Outcome, Protocol, Query, SqlState, T
 use super::names::{Bound, Names};
 use super::owed::{Fate, Kind, Owed, Progress};
 use super::prepared::Texts;
+use super::rows::Rows;
 use crate::sql::{Dialect, Fingerprint};
 use std::collections::VecDeque;
 
@@ -39,6 +40,7 @@ pub(super) struct Pairing {
     pub(super) lost: Option<usize>,
     pub(super) texts: Texts,
     pub(super) names: Names,
+    pub(super) rows: Rows,
     pub(super) dialect: Dialect,
     pub(super) status: TransactionStatus,
     pub(super) terminated: bool,
@@ -60,6 +62,7 @@ impl Pairing {
             lost: None,
             texts: Texts::default(),
             names: Names::default(),
+            rows: Rows::default(),
             dialect: Dialect {
                 standard_conforming_strings: true,
             },
@@ -132,6 +135,7 @@ impl Pairing {
         let readies = self.drop_all(dropped, sink);
         self.head = Progress::default();
         self.names.forget_in_flight();
+        self.rows.clear();
         self.lost = Some(readies);
         self.skipping = false;
         self.client_copies = false;
@@ -153,6 +157,7 @@ impl Pairing {
                 let bound = Bound {
                     text: owed.text.take(),
                     values: owed.values,
+                    binary: owed.binary,
                     executed: owed.resumed,
                 };
                 self.names.bound(owed.name.take(), bound);
@@ -228,7 +233,9 @@ impl Pairing {
             status_before: owed.status_before,
             continues_batch,
             copy: head.copy,
+            seen: self.rows.seen(),
         }));
+        self.rows.clear();
     }
 
     /// The connection ended: what was sent and never answered is lost.

@@ -10,6 +10,8 @@ const MAX_TOKENS: usize = 8192;
 pub(super) struct Item<'a> {
     pub kind: Kind,
     pub text: &'a str,
+    /// It stands for the key of this index, see [`super::keys::Keys`].
+    pub key: Option<u8>,
 }
 
 impl<'a> Item<'a> {
@@ -55,12 +57,41 @@ pub(super) fn items(text: &str) -> Vec<Item<'_>> {
         items.push(Item {
             kind: token.kind,
             text,
+            key: None,
         });
         if items.len() == MAX_TOKENS {
             break;
         }
     }
+    number_keys(&mut items);
     items
+}
+
+/// Numbers the literals that the normaliser keeps as keys, by its own rule.
+fn number_keys(items: &mut [Item<'_>]) {
+    let (mut depth, mut cases, mut asks, mut keys) = (0_usize, 0_usize, false, 0_u8);
+    for at in 0..items.len() {
+        let item = items[at];
+        let before = |back: usize| at.checked_sub(back).and_then(|at| items.get(at));
+        match item.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            _ if item.is("CASE") => cases += 1,
+            _ if item.is("END") => cases = cases.saturating_sub(1),
+            _ if item.is("WHERE") && depth == 0 => (asks, keys) = (true, 0),
+            _ if asks && cases == 0 && item.text == "?" => {
+                let opens = |back| before(back).is_some_and(|item| item.kind == Kind::Open);
+                let lists = |back| before(back).is_some_and(|item| item.is("IN"));
+                let key = before(1).is_some_and(|item| item.text == "=")
+                    || (opens(1) && (lists(2) || (opens(2) && lists(3))));
+                if key {
+                    items[at].key = Some(keys);
+                    keys = keys.saturating_add(1);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A range of tokens that is read from its start. Copying it is cheap: looking ahead is reading a copy.

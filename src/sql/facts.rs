@@ -72,8 +72,12 @@ pub struct Facts {
     pub projection: Projection,
     /// Columns compared with `= ?` at the top level of WHERE, in order, at most 8.
     pub equalities: Vec<Column>,
+    /// Where in [`super::Keys`] the values of `equalities` are; `None` beyond its end.
+    pub equality_keys: Vec<Option<u8>>,
     /// First column compared with `IN (?)` at the top level of WHERE.
     pub in_column: Option<Column>,
+    /// Where in [`super::Keys`] the first value of its list is.
+    pub in_key: Option<u8>,
     /// WHERE has predicates beyond `equalities` and `in_column`.
     pub other_predicates: bool,
     /// Joins in order, at most 16.

@@ -30,6 +30,7 @@ pub(super) enum Key {
     True,
     Values,
     When,
+    Where,
     With,
 }
 
@@ -80,7 +81,7 @@ impl Key {
                 b"move" => Self::Operand,
             ),
             5 => keys!(packed,
-                b"where" => Self::Operand, b"limit" => Self::Limit, b"order" => Self::Tail,
+                b"where" => Self::Where, b"limit" => Self::Limit, b"order" => Self::Tail,
                 b"fetch" => Self::Tail, b"array" => Self::Array, b"false" => Self::False,
                 b"ilike" => Self::Operand, b"using" => Self::Operand,
             ),

@@ -8,6 +8,7 @@ mod cast;
 pub mod comment;
 mod cursor;
 mod facts;
+mod keys;
 mod keyword;
 mod lexer;
 mod list;
@@ -19,10 +20,12 @@ mod rewrite;
 mod route;
 mod statement;
 mod tags;
+pub mod value;
 mod verb;
 
 pub use comment::Tags;
 pub use facts::{Column, Facts, Join, Limit, Projection};
+pub use keys::{Keys, MAX_KEYS};
 pub use normalise::{Dialect, Digest, Part};
 pub use verb::{Class, Verb};
 

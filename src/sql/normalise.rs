@@ -1,6 +1,7 @@
 //! The normaliser: a message text in one pass to statements without literals.
 
 use super::Fingerprint;
+use super::keys::Keys;
 use super::lexer::{Kind, Lexer};
 use super::rewrite::Rewriter;
 
@@ -71,6 +72,11 @@ pub struct Part {
     pub loose: u64,
     /// Hash of the literals in the text that `loose` is the hash of; 0 where there are none.
     pub loose_literals: u64,
+    /// Hash of the literals before the top-level WHERE of an UPDATE, those that it sets; 0 where there are none, and
+    /// for other statements.
+    pub set_literals: u64,
+    /// The values that its WHERE asks for.
+    pub keys: Keys,
 }
 
 impl Digest {

@@ -45,19 +45,28 @@ fn predicate(mut part: Cursor<'_, '_>, facts: &mut Facts, depth: usize) {
     let operator = part.next();
     match (column, operator) {
         (Some(column), Some(operator)) if operator.text == "=" => {
-            let literal = part.next().is_some_and(|item| item.is_literal());
-            if literal && part.is_empty() && facts.equalities.len() < MAX_EQUALITIES {
+            let literal = part.next().filter(|item| item.is_literal());
+            if let Some(literal) = literal
+                && part.is_empty()
+                && facts.equalities.len() < MAX_EQUALITIES
+            {
                 facts.equalities.push(column);
+                facts.equality_keys.push(literal.key);
             } else {
                 facts.other_predicates = true;
             }
         }
         (Some(column), Some(operator)) if operator.is("IN") && facts.in_column.is_none() => {
             let list = part.take_parens();
-            let literal =
-                list.is_some_and(|list| matches!(list.items(), [item] if item.is_literal()));
-            if literal && part.is_empty() {
+            let literal = list.and_then(|list| match list.items() {
+                [item] if item.is_literal() => Some(*item),
+                _ => None,
+            });
+            if let Some(literal) = literal
+                && part.is_empty()
+            {
                 facts.in_column = Some(column);
+                facts.in_key = literal.key;
             } else {
                 facts.other_predicates = true;
             }

@@ -56,7 +56,8 @@ pub(super) fn read(mut cursor: Cursor<'_, '_>, facts: &mut Facts, depth: usize) 
         // No single WHERE or list stands for the whole.
         facts.projection = Projection::Other;
         facts.equalities.clear();
-        facts.in_column = None;
+        facts.equality_keys.clear();
+        (facts.in_column, facts.in_key) = (None, None);
         facts.other_predicates = true;
     }
     tail(cursor, facts);

@@ -82,6 +82,10 @@ pub(super) struct Rewriter {
     /// `probe` before the token at hand.
     before: Probe,
     shared: Shared,
+    /// The top-level WHERE has been read.
+    asks: bool,
+    /// Bytes of `literals` before it.
+    set: usize,
     part: Part,
 }
 
@@ -99,6 +103,8 @@ impl Rewriter {
         self.before = Probe::Start;
         self.end = 0;
         self.shared = Shared::default();
+        self.asks = false;
+        self.set = 0;
         self.part = Part::default();
     }
 
@@ -168,6 +174,9 @@ impl Rewriter {
         part.fingerprint.0 = hash(&self.out);
         part.literals = values(&self.literals);
         part.probe = self.probe == Probe::One;
+        if self.out.starts_with(b"UPDATE") {
+            part.set_literals = values(self.literals.get(..self.set).unwrap_or_default());
+        }
         part.loose = part.fingerprint.0;
         part.loose_literals = part.literals;
         if let Some((from, first)) = self.shared.from {
@@ -198,7 +207,12 @@ impl Rewriter {
                 literal::push(raw, token, &mut self.literals);
                 self.literal(lexer);
             }
-            Kind::Param => self.placeholder(lexer),
+            Kind::Param => {
+                if self.is_key() {
+                    self.part.keys.push_param(raw);
+                }
+                self.placeholder(lexer);
+            }
             Kind::Op => self.operator(raw, lexer),
             Kind::Open => self.open(token.start > self.end),
             Kind::OpenBracket => self.open_bracket(),
@@ -343,6 +357,12 @@ impl Rewriter {
     fn share(&mut self, key: Key, after: Key) {
         let here = (self.out.len(), self.literals.len());
         match key {
+            // Of several, such as those of a UNION, the last counts.
+            Key::Where => {
+                self.asks = true;
+                self.set = self.literals.len();
+                self.part.keys.clear();
+            }
             Key::Select => self.shared.select = true,
             Key::From if self.shared.select && after != Key::Distinct => {
                 self.shared.from.get_or_insert(here);
@@ -352,6 +372,28 @@ impl Rewriter {
             }
             _ => {}
         }
+    }
+
+    /// The literal that comes next is a key: what `=` compares, or the first member of an IN list.
+    fn is_key(&self) -> bool {
+        if !self.asks || self.beyond > 0 || self.in_any_case() {
+            return false;
+        }
+        match self.last {
+            Last::Op => self.out.ends_with(b" ="),
+            Last::Open => {
+                let first = |frame: &Frame| frame.nest == Nest::In && frame.items == 0;
+                // Django 5.2 writes `IN ((1), (2))`.
+                let inner =
+                    self.current.nest == Nest::Paren && self.outer.last().is_some_and(first);
+                inner || first(&self.current)
+            }
+            _ => false,
+        }
+    }
+
+    fn in_any_case(&self) -> bool {
+        self.in_case() || self.outer.iter().any(|frame| frame.nest == Nest::Case)
     }
 
     fn in_case(&self) -> bool {

@@ -129,14 +129,15 @@ pub(super) mod tests {
 
     /// A request of 4 ms in the database and 8 ms in all.
     pub(in crate::stats) fn request(route: &str, boundary: Boundary, queries: u32) -> Request {
-        let groups = (0..u64::from(queries.min(5))).map(|number| Group {
-            statement: Arc::new(Statement::new(Fingerprint(number), "SELECT ?")),
-            calls: 1,
-            nanos: 1_000_000 * (number % 3),
-            max_nanos: 1_000_000,
-            rows: 1,
-            errors: 0,
-            slow: 0,
+        let groups = (0..u64::from(queries.min(5))).map(|number| {
+            let statement = Statement::new(Fingerprint(number), "SELECT ?");
+            Group {
+                calls: 1,
+                nanos: 1_000_000 * (number % 3),
+                max_nanos: 1_000_000,
+                rows: 1,
+                ..Group::new(Arc::new(statement))
+            }
         });
         Request {
             database: "app".into(),
@@ -150,7 +151,7 @@ pub(super) mod tests {
             nanos: 4_000_000,
             groups: groups.collect(),
             entries: Vec::new(),
-            ungrouped: 0,
+            ..Request::default()
         }
     }
 

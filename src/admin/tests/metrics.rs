@@ -69,7 +69,7 @@ fn feed(stats: &mut Stats, number: u64) {
             nanos: 40_000_000,
             groups: Vec::new(),
             entries: Vec::new(),
-            ungrouped: 0,
+            ..Request::default()
         });
     }
     for detector in ["n_plus_one", "slow_query"] {

@@ -5,6 +5,7 @@ use crate::sql::cast;
 use crate::sql::keyword::Key;
 use crate::sql::lexer::Lexer;
 use crate::sql::list::Nest;
+use crate::sql::value;
 
 impl Rewriter {
     /// NULL, TRUE or FALSE; the leading byte keeps it apart from a string of that name.
@@ -44,6 +45,10 @@ impl Rewriter {
 
     /// A literal whose bytes are noted.
     pub(super) fn literal(&mut self, lexer: &mut Lexer<'_>) {
+        if self.is_key() {
+            let start = memchr::memrchr(0, &self.literals).map_or(0, |at| at + 1);
+            self.part.keys.push(value::text(&self.literals[start..]));
+        }
         self.literals.push(0);
         self.part.literal_count += 1;
         self.placeholder(lexer);

@@ -1,0 +1,232 @@
+//! What RowDescription says of the rows that follow.
+
+use crate::wire::Reader;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Columns of a row that are compared with later queries, at most.
+pub const MAX_WATCHED: usize = 8;
+/// Shapes that a session remembers, by their description and by statement.
+const REMEMBERED: usize = 16;
+/// Longest text that can be a key, as declared: `varchar(36)` holds a uuid.
+const LONGEST_KEY: i32 = 64;
+
+/// A column of a result (`RowDescription` in the manual's "Message Formats").
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowColumn {
+    /// Name in the result: the column's own or its alias.
+    pub name: Box<str>,
+    /// OID of the table that it comes from; 0 where it is computed.
+    pub table: u32,
+    /// Its number in that table, counted from 1; 0 where it is computed.
+    pub attribute: i16,
+    /// OID of its type.
+    pub type_oid: u32,
+    /// Sent in binary.
+    pub binary: bool,
+}
+
+/// The columns of a result.
+#[derive(PartialEq, Eq, Debug, Default)]
+pub struct RowShape {
+    /// All, in order, as far as the description was read.
+    pub columns: Vec<RowColumn>,
+    /// Indices of those whose values are compared with later queries, in order: integers, uuids and short texts,
+    /// keys by their names first; at most [`MAX_WATCHED`].
+    pub watched: Vec<u16>,
+}
+
+impl RowShape {
+    /// Reads the body of a RowDescription, whole or cut.
+    pub fn read(body: &[u8]) -> Self {
+        let mut reader = Reader::new(body);
+        reader.u16();
+        let mut shape = Self::default();
+        while let Some(column) = column(&mut reader) {
+            shape.columns.push(column);
+        }
+        shape.watched = watched(&shape.columns);
+        shape
+    }
+}
+
+fn column(reader: &mut Reader<'_>) -> Option<RowColumn> {
+    let name = String::from_utf8_lossy(reader.cstr()?).into();
+    let table = reader.i32()? as u32;
+    let attribute = reader.u16()? as i16;
+    let type_oid = reader.i32()? as u32;
+    reader.u16()?;
+    let modifier = reader.i32()?;
+    let binary = reader.u16()? == 1;
+    // `varchar(200)` is no key; its modifier counts four bytes more (`src/backend/utils/adt/varchar.c`).
+    let long = matches!(type_oid, 1042 | 1043) && modifier > LONGEST_KEY + 4;
+    Some(RowColumn {
+        name,
+        table,
+        attribute,
+        type_oid: if long { 0 } else { type_oid },
+        binary,
+    })
+}
+
+/// Which columns may hold what later queries ask for.
+fn watched(columns: &[RowColumn]) -> Vec<u16> {
+    let number = |column: &RowColumn| matches!(column.type_oid, 20 | 21 | 23 | 26 | 2950);
+    let text = |column: &RowColumn| matches!(column.type_oid, 25 | 1042 | 1043);
+    let key = |column: &RowColumn| {
+        let name = &*column.name;
+        column.attribute == 1
+            || matches!(name, "id" | "pk" | "oid")
+            || ["_id", "_pk", "_oid"].iter().any(|end| name.ends_with(end))
+    };
+    let by = |test: &dyn Fn(&RowColumn) -> bool| {
+        let indices = (0..columns.len()).filter(|index| test(&columns[*index]));
+        indices.collect::<Vec<_>>()
+    };
+    let mut chosen = by(&|column| key(column) && (number(column) || text(column)));
+    // A foreign key may have any name (`db_column`).
+    chosen.extend(by(&|column| !key(column) && number(column)));
+    chosen.truncate(MAX_WATCHED);
+    chosen.sort_unstable();
+    let small = chosen.into_iter().map(u16::try_from);
+    small.filter_map(Result::ok).collect()
+}
+
+/// Shapes seen lately, so that a description that comes again is not read again.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    seen: Vec<(u64, Arc<RowShape>)>,
+    oldest: usize,
+    of_statements: Vec<(u64, Arc<RowShape>)>,
+    oldest_statement: usize,
+}
+
+impl Shapes {
+    /// The shape that a description tells.
+    pub fn read(&mut self, body: &[u8]) -> &Arc<RowShape> {
+        let hash = xxh3_64(body);
+        let at = match self.seen.iter().position(|(known, _)| *known == hash) {
+            Some(at) => at,
+            None => {
+                let shape = Arc::new(RowShape::read(body));
+                put(&mut self.seen, &mut self.oldest, (hash, shape))
+            }
+        };
+        &self.seen[at].1
+    }
+
+    /// A statement was described.
+    pub fn describes(&mut self, statement: u64, shape: &Arc<RowShape>) {
+        let known = self
+            .of_statements
+            .iter_mut()
+            .find(|(known, _)| *known == statement);
+        match known {
+            Some((_, known)) if Arc::ptr_eq(known, shape) => {}
+            Some((_, known)) => *known = Arc::clone(shape),
+            None => {
+                let entry = (statement, Arc::clone(shape));
+                put(&mut self.of_statements, &mut self.oldest_statement, entry);
+            }
+        }
+    }
+
+    /// The shape that a statement was last described to have.
+    pub fn of(&self, statement: u64) -> Option<&Arc<RowShape>> {
+        let mut known = self.of_statements.iter();
+        known
+            .find(|(known, _)| *known == statement)
+            .map(|(_, shape)| shape)
+    }
+}
+
+/// Puts an entry in the place of the oldest; returns where.
+fn put<T>(list: &mut Vec<T>, oldest: &mut usize, entry: T) -> usize {
+    if list.len() < REMEMBERED {
+        list.push(entry);
+        return list.len() - 1;
+    }
+    let at = *oldest;
+    list[at] = entry;
+    *oldest = (at + 1) % REMEMBERED;
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, attribute: i16, type_oid: i32, modifier: i32) -> Vec<u8> {
+        let mut field = [name.as_bytes(), b"\0"].concat();
+        field.extend(16_001_i32.to_be_bytes());
+        field.extend(attribute.to_be_bytes());
+        field.extend(type_oid.to_be_bytes());
+        field.extend((-1_i16).to_be_bytes());
+        field.extend(modifier.to_be_bytes());
+        field.extend(0_i16.to_be_bytes());
+        field
+    }
+
+    fn description(fields: &[Vec<u8>]) -> Vec<u8> {
+        let mut body = (fields.len() as u16).to_be_bytes().to_vec();
+        body.extend(fields.concat());
+        body
+    }
+
+    fn watched_names(fields: &[Vec<u8>]) -> Vec<String> {
+        let shape = RowShape::read(&description(fields));
+        let names = shape
+            .watched
+            .iter()
+            .map(|at| shape.columns[usize::from(*at)].name.to_string());
+        names.collect()
+    }
+
+    #[test]
+    fn keys_are_watched_and_prose_is_not() {
+        let fields = [
+            field("id", 1, 20, -1),
+            field("title", 2, 1043, 204),
+            field("price", 3, 1700, -1),
+            field("pages", 4, 23, -1),
+            field("author_id", 5, 20, -1),
+            field("country_id", 6, 1043, 6),
+        ];
+        assert_eq!(
+            watched_names(&fields),
+            ["id", "pages", "author_id", "country_id"]
+        );
+        let code = [field("code", 1, 1043, 14), field("name", 2, 1043, 104)];
+        assert_eq!(watched_names(&code), ["code"]);
+    }
+
+    #[test]
+    fn of_many_columns_the_keys_win() {
+        let mut fields: Vec<_> = (2..20).map(|at| field("count", at, 23, -1)).collect();
+        fields.push(field("author_id", 20, 23, -1));
+        let names = watched_names(&fields);
+        assert_eq!(names.len(), MAX_WATCHED);
+        assert!(names.iter().any(|name| name == "author_id"));
+    }
+
+    #[test]
+    fn a_description_that_is_cut_gives_the_columns_that_are_whole() {
+        let body = description(&[field("id", 1, 20, -1), field("author_id", 5, 20, -1)]);
+        for end in 0..body.len() {
+            let columns = RowShape::read(&body[..end]).columns.len();
+            assert_eq!(columns, usize::from(end >= 2 + 21), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_has_an_end() {
+        let mut shapes = Shapes::default();
+        for number in 0..100_u64 {
+            let name = format!("c{number}");
+            let shape = Arc::clone(shapes.read(&description(&[field(&name, 1, 20, -1)])));
+            shapes.describes(number, &shape);
+        }
+        assert_eq!(shapes.seen.len(), REMEMBERED);
+        assert!(shapes.of(99).is_some() && shapes.of(0).is_none());
+    }
+}

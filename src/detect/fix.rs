@@ -49,8 +49,57 @@ pub(super) fn n_plus_one(relation: &Relation, child: &Statement) -> String {
             argument(&relation.name),
             mark(relation)
         ),
-        Kind::LoopGet => loop_get(facts),
+        Kind::Interleaved | Kind::LoopGet => loop_get(facts),
     }
+}
+
+/// A relation from the model of a list, to be loaded along with it.
+#[derive(Clone)]
+pub(super) struct Path {
+    /// Lookup: `album__artist`.
+    pub name: String,
+    /// Several objects may stand at its end, or on the way.
+    pub many: bool,
+    /// Some name of it is not on the wire.
+    pub guessed: bool,
+}
+
+/// Whether a lookup goes on with another.
+pub(super) fn leads_to(lookup: &str, other: &str) -> bool {
+    other
+        .strip_prefix(lookup)
+        .is_some_and(|rest| rest.starts_with("__"))
+}
+
+/// The calls that load all of these; `None` where there are none.
+pub(super) fn loads(paths: &[Path], table: &str) -> Option<String> {
+    let call = |method: &str, many: bool| {
+        let mut names: Vec<String> = (paths.iter())
+            .filter(|path| path.many == many)
+            .filter(|path| {
+                !paths
+                    .iter()
+                    .any(|other| other.many == many && leads_to(&path.name, &other.name))
+            })
+            .map(|path| format!("\"{}\"", path.name))
+            .collect();
+        names.dedup();
+        (!names.is_empty()).then(|| format!("{method}({})", names.join(", ")))
+    };
+    let calls: Vec<String> = [
+        call("select_related", false),
+        call("prefetch_related", true),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mark = if paths.iter().any(|path| path.guessed) {
+        DEFAULT_NAME
+    } else {
+        ""
+    };
+    (!calls.is_empty())
+        .then(|| format!("{}{mark} on the query that reads {table}", calls.join(".")))
 }
 
 fn on(relation: &Relation) -> String {

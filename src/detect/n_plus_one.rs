@@ -35,13 +35,16 @@
 //! of `get()` fit by their names and numbers, the named parent may be the wrong one. A loop that cannot be one
 //! query, such as a walk along a linked list, is named too.
 
-use super::fix;
 use super::guards::{is_batch, is_slice, is_suspect, is_system, is_write_loop};
+use super::lineage::Lineage;
+use super::loops::{self, Family, Loop};
 use super::parents::{self, Child, Parent};
+use super::proof;
 use super::relation::{self, Kind, Name, Relation};
 use super::runs::Runs;
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
 use crate::request::{Confidence, Entry, Group, Request};
+use crate::sql::Facts;
 use crate::units::Period;
 
 /// Name of the detector.
@@ -101,6 +104,9 @@ impl Settings {
     }
 }
 
+/// Rows of a list that small loops must walk: with fewer, nothing shows that their number would grow.
+const SMALL: usize = 3;
+
 /// Finds queries in loops.
 pub(super) struct NPlusOne {
     settings: Settings,
@@ -109,6 +115,54 @@ pub(super) struct NPlusOne {
 impl NPlusOne {
     pub(super) fn new(settings: Settings) -> Self {
         Self { settings }
+    }
+
+    /// Loops whose values are proven to come from an earlier result, one for each statement and list.
+    fn proven(&self, request: &Request, runs: &Runs, lineage: &Lineage, index: usize) -> Vec<Loop> {
+        let mut loops: Vec<Loop> = Vec::new();
+        for edge in lineage.of(index) {
+            let walks = edge.queries.len();
+            let small = walks >= SMALL && edge.rows >= SMALL && edge.covers();
+            if walks < self.settings.min_calls as usize && !small {
+                continue;
+            }
+            let Some(relation) = proof::relation(request, edge) else {
+                continue;
+            };
+            let Some(group) = request.groups.get(index) else {
+                continue;
+            };
+            let entries = entries(request, &edge.queries);
+            let child = child(index, &group.statement.facts, &edge.queries, &entries);
+            if is_batch(child.facts, &entries)
+                || is_slice(child.facts, &child)
+                || is_write_loop(request, child.facts, &edge.queries)
+            {
+                continue;
+            }
+            let (calls, nanos) = totals(group, runs.positions(index), &edge.queries, &entries);
+            let parent = |relation: &Relation| relation.parent.as_ref().map(|(group, _)| *group);
+            match loops
+                .iter_mut()
+                .find(|known| parent(&known.relation) == parent(&relation))
+            {
+                Some(known) => {
+                    known.queries.extend_from_slice(&edge.queries);
+                    known.queries.sort_unstable();
+                    known.calls = known.calls.saturating_add(calls);
+                    known.nanos += nanos;
+                }
+                None => loops.push(Loop {
+                    group: index,
+                    queries: edge.queries.clone(),
+                    calls,
+                    nanos,
+                    evidence: Evidence::Proven,
+                    relation,
+                }),
+            }
+        }
+        loops
     }
 
     /// The loop of a group: its queries and what shows them to be one.
@@ -143,13 +197,15 @@ impl NPlusOne {
         }
     }
 
-    fn look(&self, request: &Request, runs: &Runs, index: usize, group: &Group) -> Option<Finding> {
-        if group.calls < self.settings.min_calls
-            || !is_suspect(&group.statement.facts)
-            || is_system(group)
-        {
-            return None;
-        }
+    /// A loop that its repetition shows, and names and numbers explain as far as they can.
+    fn repeated(
+        &self,
+        request: &Request,
+        runs: &Runs,
+        lineage: &Lineage,
+        index: usize,
+    ) -> Option<Loop> {
+        let group = request.groups.get(index)?;
         let (queries, evidence) = self.repetition(request, runs, index, group.calls)?;
         let suspect = Suspect {
             request,
@@ -157,59 +213,51 @@ impl NPlusOne {
             index,
             group,
             evidence,
+            foreign: lineage.is_foreign(index),
         };
         let found = self.judge(&suspect, queries.clone());
         // A count has no beginning: the first call may be of its own, before the list that the others walk.
         let stray = evidence == Evidence::Count
             && queries.len() > self.settings.count_calls as usize
-            && (found.as_ref()).is_some_and(|finding| finding.cause.parent.is_none());
+            && (found.as_ref()).is_some_and(|found| found.relation.parent.is_none());
         if stray
             && let Some(later) = self.judge(&suspect, queries[1..].to_vec())
-            && later.cause.parent.is_some()
+            && later.relation.parent.is_some()
         {
             return Some(later);
         }
         found
     }
 
-    fn judge(&self, suspect: &Suspect<'_>, mut queries: Vec<usize>) -> Option<Finding> {
+    fn judge(&self, suspect: &Suspect<'_>, mut queries: Vec<usize>) -> Option<Loop> {
         let Suspect {
             request,
             runs,
             index,
             group,
-            ..
+            evidence,
+            foreign,
         } = *suspect;
         let facts = &group.statement.facts;
         let guessed = request.boundary.confidence() == Confidence::Low;
-        let mut child = Child {
-            group: index,
-            facts,
-            first: *queries.first()?,
-            calls: 0,
-            distinct: 0,
-            max_rows: 0,
+        let first = child(index, facts, &queries, &[]);
+        let parents = if foreign {
+            Vec::new()
+        } else {
+            parents::earlier(request, runs, &first)
         };
-        let parents = parents::earlier(request, runs, &child);
         if guessed {
             stop_at_parent(runs, &parents, &mut queries);
             if queries.len() < self.settings.min_calls as usize {
                 return None;
             }
         }
-        let entries: Vec<&Entry> = (queries.iter())
-            .filter_map(|at| request.entries.get(*at))
-            .collect();
-        // What a full request had no room for was counted in the group.
-        let (calls, nanos) = if queries.len() == runs.positions(index).len() {
-            (group.calls, group.nanos)
-        } else {
-            let nanos = entries.iter().map(|entry| entry.nanos).sum();
-            (u32::try_from(queries.len()).unwrap_or(u32::MAX), nanos)
+        let entries = entries(request, &queries);
+        let (calls, nanos) = totals(group, runs.positions(index), &queries, &entries);
+        let child = Child {
+            calls: u64::from(calls),
+            ..child(index, facts, &queries, &entries)
         };
-        child.calls = u64::from(calls);
-        child.distinct = distinct(&entries);
-        child.max_rows = entries.iter().map(|entry| entry.rows).max().unwrap_or(0);
         if !self.varies(&child)
             || is_batch(facts, &entries)
             || is_slice(facts, &child)
@@ -225,37 +273,44 @@ impl NPlusOne {
         {
             return None;
         }
-        Some(self.finding(suspect, &relation, calls, nanos))
+        Some(Loop {
+            group: index,
+            queries,
+            calls,
+            nanos,
+            evidence,
+            relation,
+        })
     }
 
-    fn finding(
-        &self,
-        suspect: &Suspect<'_>,
-        relation: &Relation,
-        calls: u32,
-        nanos: u64,
-    ) -> Finding {
-        let statement = &suspect.group.statement;
+    fn finding(&self, request: &Request, family: &Family) -> Option<Finding> {
+        let Loop {
+            group,
+            evidence,
+            relation,
+            ..
+        } = &family.first;
+        let statement = &request.groups.get(*group)?.statement;
         let parent = relation.parent.as_ref();
-        Finding {
+        Some(Finding {
             cause: Cause {
                 detector: NAME,
-                route: suspect.request.route.clone(),
+                route: request.route.clone(),
                 parent: parent
-                    .and_then(|(group, _)| suspect.request.groups.get(*group))
+                    .and_then(|(group, _)| request.groups.get(*group))
                     .map(|group| group.statement.fingerprint),
                 fingerprint: Some(statement.fingerprint),
             },
-            severity: self.severity(relation, calls, nanos),
-            evidence: suspect.evidence,
-            kind: relation.kind.as_str(),
+            severity: self.severity(family),
+            evidence: *evidence,
+            kind: family.kind.as_str(),
             parent: parent.map_or_else(String::new, |(_, table)| table.clone()),
-            relation: relation_label(&relation.name),
-            fix: fix::n_plus_one(relation, statement),
+            relation: family.relation.clone(),
+            fix: family.fix.clone(),
             query: statement.text.clone(),
-            count: calls,
-            wasted_seconds: super::wasted_seconds(nanos, calls),
-        }
+            count: family.calls,
+            wasted_seconds: super::wasted_seconds(family.nanos, family.calls),
+        })
     }
 
     /// Values differ: in four of five queries, or, where there are many, at all.
@@ -265,12 +320,13 @@ impl NPlusOne {
                 || child.calls >= u64::from(self.settings.count_calls))
     }
 
-    fn severity(&self, relation: &Relation, calls: u32, nanos: u64) -> Severity {
+    fn severity(&self, family: &Family) -> Severity {
+        let relation = &family.first.relation;
         let outside = relation.parent.is_none() && relation.kind != Kind::SinglePrefetch;
         if outside {
             Severity::Info
-        } else if calls >= self.settings.critical_calls
-            || nanos >= self.settings.critical_time.nanos()
+        } else if family.calls >= self.settings.critical_calls
+            || family.nanos >= self.settings.critical_time.nanos()
         {
             Severity::Critical
         } else {
@@ -285,23 +341,71 @@ impl Detector for NPlusOne {
     }
 
     fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
-        if (request.groups.iter()).all(|group| group.calls < self.settings.min_calls) {
+        if (request.groups.iter()).all(|group| (group.calls as usize) < SMALL) {
             return;
         }
         let runs = Runs::search(request, self.settings.min_calls as usize);
-        let found = (request.groups.iter().enumerate())
-            .filter_map(|(index, group)| self.look(request, &runs, index, group));
-        findings.extend(found);
+        let is_suspect = |index: usize| {
+            let group = request.groups.get(index);
+            group.is_some_and(|group| is_suspect(&group.statement.facts) && !is_system(group))
+        };
+        let lineage = Lineage::trace(request, &runs, is_suspect);
+        let mut loops = Vec::new();
+        for index in (0..request.groups.len()).filter(|index| is_suspect(*index)) {
+            let proven = self.proven(request, &runs, &lineage, index);
+            if proven.is_empty() {
+                loops.extend(self.repeated(request, &runs, &lineage, index));
+            } else {
+                loops.extend(proven);
+            }
+        }
+        // A list before what hangs on it.
+        loops.sort_by_key(|one| one.queries.first().copied());
+        let families = loops::families(request, loops);
+        findings.extend(
+            families
+                .iter()
+                .filter_map(|family| self.finding(request, family)),
+        );
     }
 }
 
+fn entries<'a>(request: &'a Request, queries: &[usize]) -> Vec<&'a Entry> {
+    (queries.iter())
+        .filter_map(|at| request.entries.get(*at))
+        .collect()
+}
+
+fn child<'a>(group: usize, facts: &'a Facts, queries: &[usize], entries: &[&Entry]) -> Child<'a> {
+    Child {
+        group,
+        facts,
+        first: queries.first().copied().unwrap_or(0),
+        calls: entries.len() as u64,
+        distinct: distinct(entries),
+        max_rows: entries.iter().map(|entry| entry.rows).max().unwrap_or(0),
+    }
+}
+
+/// Calls and time of these queries; where they are all of the group's, also what a full request had no room for.
+fn totals(group: &Group, all: &[usize], queries: &[usize], entries: &[&Entry]) -> (u32, u64) {
+    if queries.len() == all.len() {
+        return (group.calls, group.nanos);
+    }
+    let nanos = entries.iter().map(|entry| entry.nanos).sum();
+    (u32::try_from(queries.len()).unwrap_or(u32::MAX), nanos)
+}
+
 /// A statement that repeats.
+#[derive(Clone, Copy)]
 struct Suspect<'a> {
     request: &'a Request,
     runs: &'a Runs,
     index: usize,
     group: &'a Group,
     evidence: Evidence,
+    /// Its values come from none of the request's results.
+    foreign: bool,
 }
 
 /// Where limits are a guess, a list explains a loop only if at least half of its rows were walked: a user who
@@ -339,7 +443,7 @@ fn stop_at_parent(runs: &Runs, parents: &[Parent<'_>], queries: &mut Vec<usize>)
     }
 }
 
-fn relation_label(name: &Name) -> String {
+pub(super) fn relation_label(name: &Name) -> String {
     match name {
         Name::Known(name) | Name::Default(name) => name.clone(),
         Name::OneOf(names) => names.join("|"),

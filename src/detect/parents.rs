@@ -1,6 +1,7 @@
 //! The query whose rows a loop walks over: which earlier statement can be the parent of a repeated one.
 
 use super::names::{self, Fit};
+use super::plausible::real_table;
 use super::runs::Runs;
 use crate::request::{Confidence, Group, Request};
 use crate::sql::Facts;
@@ -169,16 +170,6 @@ pub(super) fn owner(
             path: path(parent.facts, alias)?,
         })
     })
-}
-
-/// The table behind a name in the SELECT list: Django writes an alias (`T3`) for a table's second use.
-fn real_table<'a>(facts: &'a Facts, alias: &'a str) -> &'a str {
-    if alias == facts.table || facts.tables.iter().any(|table| table == alias) {
-        return alias;
-    }
-    (facts.joins.iter())
-        .find(|join| join.right.table == alias || join.left.table == alias)
-        .map_or(alias, |join| join.table.as_str())
 }
 
 /// Lookup that leads from the main table to `alias`, each step ended by `__`; empty for the main table

@@ -18,6 +18,7 @@ pub(super) enum Kind {
     DeferredField,
     GenericFk,
     SinglePrefetch,
+    Interleaved,
     LoopGet,
 }
 
@@ -33,6 +34,7 @@ impl Kind {
             Self::DeferredField => "deferred_field",
             Self::GenericFk => "generic_fk",
             Self::SinglePrefetch => "single_prefetch",
+            Self::Interleaved => "interleaved",
             Self::LoopGet => "loop_get",
         }
     }
@@ -82,7 +84,7 @@ impl Relation {
     }
 
     /// A relation back to the rows of `owner`.
-    fn reverse(kind: Kind, key: &Column, owner: Owner, name: Name) -> Self {
+    pub(super) fn reverse(kind: Kind, key: &Column, owner: Owner, name: Name) -> Self {
         let outer = match owner.path.strip_suffix("__") {
             Some(path) => path.to_owned(),
             None => "pk".to_owned(),
@@ -94,7 +96,7 @@ impl Relation {
         }
     }
 
-    fn loop_get() -> Self {
+    pub(super) fn loop_get() -> Self {
         Self::new(Kind::LoopGet, None, Name::Unknown)
     }
 }
@@ -118,7 +120,7 @@ pub(super) fn read(request: &Request, parents: &[Parent<'_>], child: &Child<'_>)
 
 /// The column of `get(column=…)`, also behind access to a relation with one object: `LIMIT 21`, ordering
 /// cleared (`django/db/models/query.py`, `get`), exactly one predicate, on the table itself.
-fn get_column(facts: &Facts) -> Option<&Column> {
+pub(super) fn get_column(facts: &Facts) -> Option<&Column> {
     let [column] = facts.equalities.as_slice() else {
         return None;
     };
@@ -135,7 +137,7 @@ pub(super) fn is_own(facts: &Facts, column: &Column) -> bool {
 }
 
 /// Django lists the primary key first, save for a child table of multi-table inheritance (`…_ptr_id`).
-fn is_primary_key(facts: &Facts, column: &Column) -> bool {
+pub(super) fn is_primary_key(facts: &Facts, column: &Column) -> bool {
     column.name == "id"
         || column.name.ends_with("_ptr_id")
         || facts.columns.first().is_some_and(|first| first == column)
@@ -159,12 +161,15 @@ fn get(request: &Request, parents: &[Parent<'_>], child: &Child<'_>, column: &Co
     }
     // A missing row is remembered too, so that no parent row asks twice.
     match owner(request, parents, child) {
-        Some((key, owner)) if can_cause(parents, owner.group, child) => {
-            let name = Name::Default(format!("{}{}", owner.path, names::model(&facts.table)));
-            Relation::reverse(Kind::ReverseOneToOne, key, owner, name)
-        }
+        Some((key, owner)) if can_cause(parents, owner.group, child) => one_of(facts, key, owner),
         _ => Relation::loop_get(),
     }
+}
+
+/// The one object that refers to each row of `owner`.
+pub(super) fn one_of(facts: &Facts, key: &Column, owner: Owner) -> Relation {
+    let name = Name::Default(format!("{}{}", owner.path, names::model(&facts.table)));
+    Relation::reverse(Kind::ReverseOneToOne, key, owner, name)
 }
 
 fn can_cause(parents: &[Parent<'_>], group: usize, child: &Child<'_>) -> bool {
@@ -196,10 +201,14 @@ fn deferred_field(parents: &[Parent<'_>], child: &Child<'_>, pk: &Column) -> Opt
 
 /// Several rows, or the first of them: a reverse foreign key or a many-to-many relation.
 fn many(request: &Request, parents: &[Parent<'_>], child: &Child<'_>) -> Relation {
-    let facts = child.facts;
-    let Some((key, owner)) = owner(request, parents, child) else {
-        return Relation::loop_get();
-    };
+    match owner(request, parents, child) {
+        Some((key, owner)) => many_of(child.facts, key, owner),
+        None => Relation::loop_get(),
+    }
+}
+
+/// The objects that refer to each row of `owner`.
+pub(super) fn many_of(facts: &Facts, key: &Column, owner: Owner) -> Relation {
     let (kind, name) = related(facts, key, &owner);
     Relation {
         narrowed: facts.other_predicates
@@ -215,14 +224,22 @@ fn many(request: &Request, parents: &[Parent<'_>], child: &Child<'_>) -> Relatio
 
 /// `count()`, `aggregate()` or `exists()` of a relation.
 fn summary(request: &Request, parents: &[Parent<'_>], child: &Child<'_>) -> Relation {
-    let facts = child.facts;
-    let kind = match facts.projection {
+    match owner(request, parents, child) {
+        Some((key, owner)) => summary_of(child.facts, key, owner),
+        None => Relation::new(summary_kind(child.facts), None, Name::Unknown),
+    }
+}
+
+pub(super) fn summary_kind(facts: &Facts) -> Kind {
+    match facts.projection {
         Projection::Exists => Kind::Exists,
         _ => Kind::Aggregate,
-    };
-    let Some((key, owner)) = owner(request, parents, child) else {
-        return Relation::new(kind, None, Name::Unknown);
-    };
+    }
+}
+
+/// `count()`, `aggregate()` or `exists()` of what refers to each row of `owner`.
+pub(super) fn summary_of(facts: &Facts, key: &Column, owner: Owner) -> Relation {
+    let kind = summary_kind(facts);
     // In lookups the default is the model's name, without `_set`.
     let name = match related(facts, key, &owner).1 {
         Name::Default(name) => Name::Default(name.strip_suffix("_set").unwrap_or(&name).to_owned()),
@@ -279,7 +296,7 @@ fn owner<'a>(
 
 /// The many-to-many table that `column` belongs to: joined by another key of its own to the primary key of
 /// the table that is read, or read itself (`count()`).
-fn through<'a>(facts: &'a Facts, column: &Column) -> Option<&'a str> {
+pub(super) fn through<'a>(facts: &'a Facts, column: &Column) -> Option<&'a str> {
     facts.joins.iter().find_map(|join| {
         let (near, far) = if join.right.table == column.table {
             (&join.left, &join.right)
@@ -320,10 +337,13 @@ fn related(facts: &Facts, key: &Column, owner: &Owner) -> (Kind, Name) {
 /// `IN` with one member, again and again: `prefetch_related_objects([one], …)` or a query set per object.
 fn single_prefetch(request: &Request, parents: &[Parent<'_>], child: &Child<'_>) -> Relation {
     match owner(request, parents, child) {
-        Some((key, owner)) => {
-            let name = related(child.facts, key, &owner).1;
-            Relation::reverse(Kind::SinglePrefetch, key, owner, name)
-        }
+        Some((key, owner)) => prefetch_of(child.facts, key, owner),
         None => Relation::new(Kind::SinglePrefetch, None, Name::Unknown),
     }
+}
+
+/// A prefetch for each row of `owner` alone.
+pub(super) fn prefetch_of(facts: &Facts, key: &Column, owner: Owner) -> Relation {
+    let name = related(facts, key, &owner).1;
+    Relation::reverse(Kind::SinglePrefetch, key, owner, name)
 }

@@ -67,6 +67,7 @@ pub(super) fn filter(table: &str, by: &str) -> Sql {
 pub(super) fn filter_in(table: &str, by: &str, arity: u32) -> Sql {
     let mut sql = list(table, &["id", "name", "note"]);
     sql.facts.in_column = Some(column(table, by));
+    sql.facts.in_key = Some(0);
     sql.arity = arity;
     sql
 }
@@ -112,6 +113,7 @@ pub(super) fn update(table: &str) -> Sql {
 pub(super) fn delete(table: &str) -> Sql {
     let mut sql = write(table, Verb::Delete);
     sql.facts.in_column = Some(column(table, "id"));
+    sql.facts.in_key = Some(0);
     sql.arity = 1;
     sql
 }
@@ -129,6 +131,8 @@ impl Sql {
     }
 
     pub(super) fn and_on(mut self, table: &str, by: &str) -> Self {
+        let key = u8::try_from(self.facts.equality_keys.len()).ok();
+        self.facts.equality_keys.push(key);
         self.facts.equalities.push(column(table, by));
         self
     }
@@ -137,6 +141,7 @@ impl Sql {
     pub(super) fn through(mut self, through: &str, far: &str, by: &str) -> Self {
         let table = self.facts.table.clone();
         self.facts.equalities.clear();
+        self.facts.equality_keys.clear();
         self.join((&table, "id"), (through, far))
             .and_on(through, by)
     }

@@ -68,6 +68,8 @@ pub(super) struct Rows {
     widths: Vec<u64>,
     /// Of each watched column the last integer, and whether they rose so far.
     last: [i64; MAX_WATCHED],
+    /// A watched column lay behind what is read of a row.
+    unread: bool,
     seen: u8,
     fell: u8,
     again: u8,
@@ -166,6 +168,7 @@ impl Rows {
             }
         }
         // A row that was cut, or has fewer columns than was said.
+        self.unread |= place < shape.watched.len();
         for _ in place..shape.watched.len() {
             self.values.push(0);
         }
@@ -195,7 +198,7 @@ impl Rows {
             shape: self.shape.as_ref(),
             values: &self.values,
             ascending: self.again & !self.fell,
-            cut: self.rows > MAX_ROWS,
+            cut: self.unread || self.rows > MAX_ROWS,
             digest: self.digest,
             widest: widest
                 .filter(|_| self.measured > 0)
@@ -221,6 +224,6 @@ impl Rows {
         (self.measured, self.bytes) = (0, 0);
         self.widths.clear();
         (self.seen, self.fell, self.again) = (0, 0, 0);
-        self.binary = false;
+        (self.binary, self.unread) = (false, false);
     }
 }

@@ -1,8 +1,10 @@
 //! Requests and what is found in them: each test is a piece of a Django app.
 
+mod django;
 mod facts;
 mod healthy;
 mod kinds;
+mod lineage;
 mod loops;
 mod others;
 mod properties;

@@ -28,6 +28,7 @@ fn get() {
         columns: columns(&["lib_author.id", "lib_author.name", "lib_author.bio"]),
         projection: Projection::Columns,
         equalities: columns(&["lib_author.id"]),
+        equality_keys: vec![Some(0)],
         limit: Limit::TwentyOne,
         ..Facts::default()
     };

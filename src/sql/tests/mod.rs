@@ -3,6 +3,7 @@
 mod comment;
 mod digest;
 mod facts;
+mod keys;
 mod lexical;
 mod properties;
 mod statements;

@@ -1,6 +1,6 @@
 //! Allow-lists: what a user has looked at and accepted.
 
-use super::Finding;
+use super::{Cause, Finding};
 use crate::request::Request;
 use crate::sql::Fingerprint;
 
@@ -42,20 +42,25 @@ impl Allow {
 
     /// Whether the user accepted this finding.
     pub(super) fn allows(&self, request: &Request, finding: &Finding) -> bool {
-        if self.routes.iter().any(|r| matches(r, &finding.cause.route)) {
-            return true;
-        }
         let Some(fingerprint) = finding.cause.fingerprint else {
-            return false;
+            return self.allows_cause(&finding.cause);
         };
-        let listed = |entry: &String| parse(entry) == Some(fingerprint);
-        self.fingerprints.iter().any(listed)
+        self.allows_cause(&finding.cause)
             || (!self.tables.is_empty()
                 && request.group(fingerprint).is_some_and(|group| {
                     let facts = &group.statement.facts;
                     (facts.tables.iter().chain([&facts.table]))
                         .any(|table| self.tables.iter().any(|entry| matches(entry, table)))
                 }))
+    }
+}
+
+impl Allow {
+    /// Whether the user accepted findings of this route or statement.
+    pub(super) fn allows_cause(&self, cause: &Cause) -> bool {
+        let listed =
+            |entry: &String| cause.fingerprint.is_some() && parse(entry) == cause.fingerprint;
+        self.routes.iter().any(|r| matches(r, &cause.route)) || self.fingerprints.iter().any(listed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! # What it finds
 //!
-//! The same SELECT with the same values `min_calls` times or more in one request, always with the same number of
-//! rows and bytes, and nothing in between that could have changed them: no write to its tables, no ROLLBACK.
+//! The same SELECT with the same values, `min_calls` times or more in one request, with the same number of rows and bytes
+//! each time and nothing in between that could have changed the answer.
 //!
 //! # Why it hurts
 //!
@@ -10,25 +10,29 @@
 //! # Example
 //!
 //! ```python
-//! def get_context_data(self):                     # three queries
-//!     cart = Cart.objects.get(user=user)
-//!     total = price(Cart.objects.get(user=user))
-//!     count = Cart.objects.get(user=user).lines
+//! def get_context_data(self):                  # three queries
+//!     cart = Cart.objects.get(user=self.request.user)
+//!     total = price(Cart.objects.get(user=self.request.user))
+//!     lines = Cart.objects.get(user=self.request.user).lines
 //!
-//! @cached_property                                # one query
+//! @cached_property                             # one query
 //! def cart(self):
 //!     return Cart.objects.get(user=self.request.user)
 //! ```
 //!
 //! # Settings
 //!
-//! `enabled`, `min_calls` (3), `allow`.
+//! | key | default | |
+//! |---|---|---|
+//! | `enabled` | `true` | |
+//! | `min_calls` | `3` | equal queries |
+//! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
 //!
-//! Code that waits for another process reads the same row until it changes; reads more than a second apart are
-//! therefore not compared. Writes by triggers and by other sessions are not seen, but the equal answer shows that
-//! they changed nothing. Requests whose limits are a guess are left out.
+//! Code that waits for another process asks until the answer changes. Reads more than a second apart are therefore not
+//! compared, and neither are reads after a write to their tables, after a ROLLBACK or with `select_for_update()`. Requests
+//! whose limits are a guess are left out.
 
 use super::parents::{self, Child};
 use super::relation::{self, Kind};

@@ -118,7 +118,7 @@ struct Column<'a> {
     stream: &'a Stream,
     watched: usize,
     index: usize,
-    sorted: Vec<(u64, u32)>,
+    sorted: Vec<(u32, u32)>,
     /// Rows before each row that have a value.
     filled: Vec<u32>,
 }
@@ -159,7 +159,7 @@ impl<'a> Columns<'a> {
 
 impl Column<'_> {
     /// The first row from `from` on, and before `end`, that holds `value`.
-    fn next(&self, value: u64, from: u32, end: u32) -> Option<u32> {
+    fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
         let at = self.sorted.partition_point(|known| *known < (value, from));
         let (found, row) = *self.sorted.get(at)?;
         (found == value && row < end).then_some(row)

@@ -1,25 +1,39 @@
 //! # What it finds
 //!
-//! One SELECT, run again and again with other values: a query in a loop. What it is told by:
+//! One SELECT that runs again and again with other values: a query in a loop. `evidence` tells what shows it:
 //!
-//! - a *run*: `min_calls` queries of the statement in a row, or in a pattern of up to eight statements that
-//!   repeats three times or more;
-//! - a *count*: `count_calls` queries of it anywhere in a request whose limits are at least of medium confidence.
+//! - `proven`: its values are, in order, those of a column of an earlier result of the request. `min_calls` queries are
+//!   enough, or three where the list has no more rows. The column names the relation.
+//! - `run`: `min_calls` queries in a row, or in a loop body of up to eight statements. Parent and relation follow from
+//!   names and numbers.
+//! - `count`: `count_calls` queries anywhere in a request whose limits are at least of medium confidence.
 //!
-//! `kind` says which relation the loop follows: `forward_fk`, `reverse_fk`, `many_to_many`,
-//! `reverse_one_to_one`, `generic_fk`, `aggregate`, `exists`, `deferred_field`, `single_prefetch`; `loop_get`
-//! where its values come from none of the request's earlier queries.
+//! | kind | the loop does | the fix |
+//! |---|---|---|
+//! | `forward_fk` | `book.author` | `select_related("author")` |
+//! | `reverse_fk` | `author.book_set.all()` | `prefetch_related("book_set")`, with `Prefetch(…)` where it filters or orders |
+//! | `many_to_many` | `book.tags.all()` | `prefetch_related("tags")` |
+//! | `reverse_one_to_one` | `author.profile` | `select_related("profile")` |
+//! | `generic_fk` | `note.content_object` | `prefetch_related("content_object")` |
+//! | `aggregate` | `author.book_set.count()` | `annotate(n=Count("book"))` |
+//! | `exists` | `author.book_set.exists()` | `annotate(has_book=Exists(…))` |
+//! | `deferred_field` | reads a field that `only()` or `defer()` left out | name it in `only()`, or take it out of `defer()` |
+//! | `single_prefetch` | `prefetch_related_objects([author], …)` | prefetch once, on the whole list |
+//! | `interleaved` | several of these for each row | all of them: `select_related("author", "publisher")` |
+//! | `loop_get` | `Author.objects.get(pk=id)` | `in_bulk(ids)` before the loop |
+//!
+//! A relation of a relation is one finding with the whole way: `select_related("album__artist")`. A `related_name` is
+//! not on the wire: Django's default is shown instead, marked "or its related_name".
 //!
 //! # Why it hurts
 //!
-//! Each query costs a round trip, and their number grows with the data: ten rows on staging are a thousand in
-//! production.
+//! Each query is a round trip, and their number grows with the data: ten rows on staging are a thousand in production.
 //!
 //! # Example
 //!
 //! ```python
-//! for book in Book.objects.all():           # 1 query
-//!     print(book.author.name)               # 1 query for each book
+//! for book in Book.objects.all():                      # 1 query
+//!     print(book.author.name)                          # 1 query for each book
 //!
 //! for book in Book.objects.select_related("author"):   # 1 query
 //!     print(book.author.name)
@@ -27,13 +41,23 @@
 //!
 //! # Settings
 //!
-//! `enabled`, `min_calls` (5), `count_calls` (10), `critical_calls` (20), `critical_time` ("100ms"), `allow`.
+//! | key | default | |
+//! |---|---|---|
+//! | `enabled` | `true` | |
+//! | `min_calls` | `5` | queries in a run |
+//! | `count_calls` | `10` | queries of one statement in a request, also where they are scattered |
+//! | `critical_calls` | `20` | critical from this number of queries |
+//! | `critical_time` | `"100ms"` | critical from this time, all queries together |
+//! | `allow` | empty | `tables`, `routes`, `fingerprints` |
+//!
+//! Loops over values that no earlier query returned are `info`.
 //!
 //! # When it is wrong
 //!
-//! Values are told apart, but not yet followed from one query into the next: where a list and an unrelated loop
-//! of `get()` fit by their names and numbers, the named parent may be the wrong one. A loop that cannot be one
-//! query, such as a walk along a linked list, is named too.
+//! A loop that cannot be one query, such as a walk along a linked list, is named too. Names of tables and columns that
+//! are not Django's (`db_table`, `db_column`) leave the values alone to speak. A loop over rows that an earlier
+//! request read, or that came from a cache, is a `loop_get`. Of a row, 4 KiB are looked at, of a result 1000 rows, of a
+//! request `request.max_values` values.
 
 use super::guards::{is_batch, is_slice, is_suspect, is_system, is_write_loop};
 use super::lineage::Lineage;

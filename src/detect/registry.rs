@@ -1,6 +1,6 @@
 //! The one list of detectors.
 
-use super::{Allow, Detector, Finding, Severity};
+use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
 use super::{duplicate_query, n_plus_one, request_query_count, slow_query};
 use crate::request::{Kind, Request};
 
@@ -11,7 +11,7 @@ pub struct Registration {
     /// What it finds, in a sentence.
     pub summary: &'static str,
     /// Builds it, where the settings enable it.
-    build: fn(&Settings) -> Option<Box<dyn Detector>>,
+    build: fn(&Settings) -> Option<Built>,
     /// What its findings must not concern.
     allow: fn(&Settings) -> &Allow,
     /// Refuses impossible settings.
@@ -21,14 +21,34 @@ pub struct Registration {
     source: &'static str,
 }
 
+/// A detector of either kind.
+enum Built {
+    Detector(Box<dyn Detector>),
+    Monitor(Box<dyn Monitor>),
+}
+
 macro_rules! detector {
     ($module:ident :: $detector:ident, $summary:literal) => {
+        registration!($module, $detector, Detector, $summary)
+    };
+}
+
+/// The same for a detector that watches a deployment.
+#[allow(unused_macros)]
+macro_rules! monitor {
+    ($module:ident :: $detector:ident, $summary:literal) => {
+        registration!($module, $detector, Monitor, $summary)
+    };
+}
+
+macro_rules! registration {
+    ($module:ident, $detector:ident, $built:ident, $summary:literal) => {
         Registration {
             name: $module::NAME,
             summary: $summary,
             build: |settings| {
                 let settings = &settings.$module;
-                let build = || Box::new($module::$detector::new(settings.clone())) as _;
+                let build = || Built::$built(Box::new($module::$detector::new(settings.clone())));
                 settings.enabled.then(build)
             },
             allow: |settings| &settings.$module.allow,
@@ -88,6 +108,7 @@ impl Settings {
 /// All enabled detectors.
 pub struct Detectors {
     all: Vec<Box<dyn Detector>>,
+    monitors: Vec<Box<dyn Monitor>>,
     /// By detector name.
     allow: Vec<(&'static str, Allow)>,
 }
@@ -95,11 +116,16 @@ pub struct Detectors {
 impl Detectors {
     /// Builds what the settings enable. The settings should have passed [`Settings::validate`].
     pub fn new(settings: &Settings) -> Self {
+        let (mut all, mut monitors) = (Vec::new(), Vec::new());
+        for built in REGISTRY.iter().filter_map(|r| (r.build)(settings)) {
+            match built {
+                Built::Detector(detector) => all.push(detector),
+                Built::Monitor(monitor) => monitors.push(monitor),
+            }
+        }
         Self {
-            all: REGISTRY
-                .iter()
-                .filter_map(|r| (r.build)(settings))
-                .collect(),
+            all,
+            monitors,
             allow: (REGISTRY.iter())
                 .map(|r| (r.name, (r.allow)(settings).clone()))
                 .filter(|(_, allow)| *allow != Allow::default())
@@ -110,6 +136,21 @@ impl Detectors {
     /// Names of all detectors, also of those that are not enabled.
     pub fn names() -> impl Iterator<Item = &'static str> {
         REGISTRY.iter().map(|registration| registration.name)
+    }
+
+    /// Findings of a deployment that follow from what was seen.
+    pub fn observe(&mut self, seen: &Observed<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for monitor in &mut self.monitors {
+            monitor.observe(seen, &mut findings);
+        }
+        findings.retain(|finding| {
+            let allowed = |(name, allow): &(&str, Allow)| {
+                *name == finding.cause.detector && allow.allows_cause(&finding.cause)
+            };
+            !self.allow.iter().any(allowed)
+        });
+        findings
     }
 
     /// Findings of one request: at most one per cause, without those that the user allows.
@@ -206,17 +247,36 @@ mod tests {
         }
     }
 
+    /// The page that the sources make: its own beginning, then each detector's documentation.
+    fn generated() -> String {
+        let start = DOCUMENTATION.find("\n## `").unwrap_or(DOCUMENTATION.len());
+        let mut page = DOCUMENTATION[..start].trim_end().to_owned() + "\n";
+        for registration in REGISTRY {
+            page += &format!("\n## `{}`\n\n", registration.name);
+            let lines = registration.source.lines();
+            let mut code = false;
+            for line in lines.take_while(|line| line.starts_with("//!")) {
+                let line = line.trim_start_matches("//!");
+                let line = line.strip_prefix(' ').unwrap_or(line);
+                code ^= line.starts_with("```");
+                let heading = !code && line.starts_with("# ");
+                page += &format!("{}{line}\n", if heading { "##" } else { "" });
+            }
+        }
+        page
+    }
+
     #[test]
-    fn the_documentation_has_a_section_for_each_detector() {
-        let text = with_code_indented(DOCUMENTATION);
-        let detectors = sections(&text, "##");
-        let titles: Vec<&str> = detectors
-            .iter()
-            .map(|(title, _)| title.trim_matches('`'))
-            .collect();
-        assert_eq!(titles, Detectors::names().collect::<Vec<_>>());
-        for (title, text) in detectors {
-            assert_complete(title, &sections(text, "###"));
+    fn the_documentation_is_that_of_the_sources() {
+        let page = generated();
+        if std::env::var_os("UPDATE").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/detectors.md");
+            std::fs::write(path, &page).unwrap();
+        } else {
+            assert!(
+                page == DOCUMENTATION,
+                "docs/detectors.md is old; write it with UPDATE=1 cargo test"
+            );
         }
     }
 

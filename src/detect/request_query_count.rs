@@ -1,30 +1,35 @@
 //! # What it finds
 //!
-//! Requests with many queries: more than `info`, `warning` or `critical` of them. Where loops and duplicates that
-//! are reported already explain the number, it stays silent.
+//! Requests with more than `info`, `warning` or `critical` queries. It is silent where the loops and duplicates reported for
+//! the same request explain the number.
 //!
 //! # Why it hurts
 //!
-//! Each query is a round trip, so that a request with many of them is slow even where each one is fast.
+//! Each query is a round trip: a request with many of them is slow even where each one is fast.
 //!
 //! # Example
 //!
 //! ```python
-//! def dashboard(request):              # 40 widgets, a query each
+//! def dashboard(request):                            # 40 widgets, a query each
 //!     return render(request, "dashboard.html", {w.name: w.load() for w in WIDGETS})
 //!
-//! cache.get_or_set("dashboard", load_widgets, 60)
+//! cache.get_or_set("dashboard", load_widgets, 60)    # once a minute
 //! ```
 //!
 //! # Settings
 //!
-//! `enabled`, `info` (10), `warning` (30), `critical` (100), `allow`. Tables and fingerprints to allow have no
-//! effect: it accuses a request, not a statement.
+//! | key | default | |
+//! |---|---|---|
+//! | `enabled` | `true` | |
+//! | `info` | `10` | more queries than this are worth knowing |
+//! | `warning` | `30` | more than this are a mistake |
+//! | `critical` | `100` | more than this hurt |
+//! | `allow` | empty | `routes` only, since it accuses a request and not a statement |
 //!
 //! # When it is wrong
 //!
-//! Some pages need many different queries. Tasks and commands are left out, and so are requests whose limits are a
-//! guess, since two of them may have been counted as one.
+//! Some pages need many different queries: allow their route, or raise the numbers. Tasks and commands are left out, and so are
+//! requests whose limits are a guess.
 
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity, duplicate_query, n_plus_one};
 use crate::request::{Confidence, Kind, Request};

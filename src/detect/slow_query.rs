@@ -1,29 +1,35 @@
 //! # What it finds
 //!
-//! Statements with a query that took `threshold` or longer, from its last byte to the end of the reply. The time
-//! that the app was slow to read the reply is taken off.
+//! Queries that took `threshold` or longer, from the end of the query to the end of its reply. The time that the app was slow
+//! to read the reply is taken off.
 //!
 //! # Why it hurts
 //!
-//! One such query is most of what a user waits for, and it holds a connection and often locks meanwhile.
+//! One such query is most of what a user waits for. It holds a connection meanwhile, and often locks.
 //!
 //! # Example
 //!
 //! ```python
-//! Order.objects.filter(status="open").order_by("created")   # reads all orders, then sorts
+//! Order.objects.filter(status="open").order_by("created")    # reads all orders, then sorts
 //!
-//! class Meta:                                               # once EXPLAIN has shown that it helps
+//! class Meta:                                                # once EXPLAIN has shown that it helps
 //!     indexes = [models.Index(fields=["status", "created"])]
 //! ```
 //!
 //! # Settings
 //!
-//! `enabled`, `threshold` ("100ms"), `critical` ("500ms"), `allow`.
+//! | key | default | |
+//! |---|---|---|
+//! | `enabled` | `true` | |
+//! | `threshold` | `"100ms"` | slow from this duration |
+//! | `critical` | `"500ms"` | critical from this duration |
+//! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
 //!
-//! A query may have waited for a lock, for a busy server or for the network. COPY, DDL, cursors and LISTEN are
-//! left out. The index is a suggestion from the statement's text: what exists already is not on the wire.
+//! A query may have waited for a lock, for a busy server or for the network. The index is a suggestion from the text of the
+//! statement, since the indexes that exist are not on the wire: check it with EXPLAIN. COPY, DDL, cursors and LISTEN are left
+//! out.
 
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity, fix};
 use crate::request::{Group, Request};

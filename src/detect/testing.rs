@@ -346,7 +346,7 @@ impl Scenario {
             in_transaction: false,
             keys: [0; Entry::KEYS],
             digest: 0,
-            loose: (0, 0),
+            loose: 0,
             set_literals: 0,
             offset: 0,
             values_rows: 0,

@@ -1,10 +1,10 @@
 //! What the profiler keeps of one connection beside its decoder.
 
 use super::Shared;
-use crate::detect::Detectors;
+use crate::detect::{Connection, Detectors, Observed, What};
 use crate::finding::Cause;
 use crate::request::{self, ClassKey, Request, Tracker};
-use crate::session::{At, Event, Outcome, Protocol, Query, TransactionStatus};
+use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Verb};
 use crate::stats::{FindingRow, OTHER, QuerySample, SessionKey, Stats, TransactionOutcome};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub(super) struct Watch {
     /// How many queries the open request had when detectors last looked at it before its end, and what they found.
     inspected: u32,
     reported: Vec<Cause>,
+    /// What detectors are told at its end.
+    connection: Connection,
 }
 
 impl Watch {
@@ -69,6 +71,7 @@ impl Watch {
             queries: 0,
             inspected: 0,
             reported: Vec::new(),
+            connection: Connection::default(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Watch {
                     None => shared.stats.session(OTHER, OTHER),
                 };
                 shared.stats.error(key, sqlstate);
+                self.connection.lost |= ends_connection(sqlstate);
             }
             Event::Blind { reason } => {
                 shared.stats.blind(reason);
@@ -151,11 +155,17 @@ impl Watch {
         let error = match query.outcome {
             Outcome::Error(sqlstate) => {
                 shared.stats.error(known.key, sqlstate);
+                self.connection.lost |= ends_connection(sqlstate);
                 true
             }
-            Outcome::Lost => true,
+            Outcome::Lost => {
+                self.connection.lost = true;
+                true
+            }
             _ => false,
         };
+        self.connection.sets_time_zone |= query.part.time_zone;
+        self.connection.probes += u32::from(query.part.probe);
         shared.stats.query(
             known.key,
             &QuerySample {
@@ -177,15 +187,22 @@ impl Watch {
             detectors,
             ..
         } = shared;
-        let (inspected, reported) = (&mut self.inspected, &mut self.reported);
+        let (inspected, reported, requests) = (
+            &mut self.inspected,
+            &mut self.reported,
+            &mut self.connection.requests,
+        );
+        let class = classes.get_mut(known.class);
+        let seen = observed(query.finished, known.class, class);
         known.tracker.observe(
             query,
             statement.as_ref(),
             slow,
-            classes.get_mut(known.class),
+            class,
             settings,
             &mut |request| {
-                finish(request, stats, detectors, reported);
+                *requests = requests.saturating_add(1);
+                finish(request, stats, detectors, reported, seen);
                 reported.clear();
                 *inspected = 0;
             },
@@ -198,9 +215,24 @@ impl Watch {
         }
         let Some(known) = &mut self.known else { return };
         if first {
-            shared
-                .stats
-                .connection_setup(known.key, at.since(self.opened));
+            let setup = at.since(self.opened);
+            shared.stats.connection_setup(known.key, setup);
+            self.connection.opened = self.opened;
+            self.connection.ready = at;
+            let Shared {
+                stats,
+                classes,
+                detectors,
+                ..
+            } = &mut *shared;
+            let seen = observed(at, known.class, classes.get_mut(known.class));
+            let what = What::Opened(setup);
+            notice(
+                Observed { what, ..seen },
+                known.tracker.database(),
+                stats,
+                detectors,
+            );
         }
         match (status, self.transaction) {
             (TransactionStatus::Idle, Some(transaction)) => {
@@ -290,9 +322,12 @@ impl Watch {
             ..
         } = shared;
         let class = classes.get_mut(known.class);
+        let seen = observed(at, known.class, class);
         let mut closed = false;
+        let requests = &mut self.connection.requests;
         let wait = known.tracker.idle(at, class, settings, &mut |request| {
-            finish(request, stats, detectors, &self.reported);
+            *requests = requests.saturating_add(1);
+            finish(request, stats, detectors, &self.reported, seen);
             closed = true;
         });
         if closed {
@@ -330,11 +365,22 @@ impl Watch {
                 detectors,
                 ..
             } = shared;
-            known
-                .tracker
-                .close(classes.get_mut(known.class), &mut |request| {
-                    finish(request, stats, detectors, &self.reported);
-                });
+            let class = classes.get_mut(known.class);
+            let seen = observed(at, known.class, class);
+            let requests = &mut self.connection.requests;
+            known.tracker.close(class, &mut |request| {
+                *requests = requests.saturating_add(1);
+                finish(request, stats, detectors, &self.reported, seen);
+            });
+            self.connection.last_ready = self.ready;
+            self.connection.queries = self.queries;
+            let what = What::Closed(&self.connection);
+            notice(
+                Observed { what, ..seen },
+                known.tracker.database(),
+                stats,
+                detectors,
+            );
         }
         shared.sessions.remove(&self.id);
     }
@@ -360,11 +406,47 @@ fn end_transaction(
 }
 
 /// Counts a closed request and what the detectors find in it beyond what was reported while it was open.
-fn finish(request: &Request, stats: &mut Stats, detectors: &Detectors, reported: &[Cause]) {
+fn finish(
+    request: &Request,
+    stats: &mut Stats,
+    detectors: &mut Detectors,
+    reported: &[Cause],
+    observed: Observed<'_>,
+) {
     stats.request(request);
     for finding in detectors.inspect(request) {
         if !reported.contains(&finding.cause) {
             stats.finding(&FindingRow::new(&finding, request));
         }
+    }
+    let what = What::Request(request);
+    notice(
+        Observed { what, ..observed },
+        &request.database,
+        stats,
+        detectors,
+    );
+}
+
+/// The server ends the session: shutdown, restart, or idle for too long (class 57 of the manual's appendix A).
+fn ends_connection(sqlstate: SqlState) -> bool {
+    matches!(&sqlstate.0, b"57P01" | b"57P02" | b"57P03" | b"57P05")
+}
+
+/// Tells the detectors that watch deployments.
+fn notice(observed: Observed<'_>, database: &str, stats: &mut Stats, detectors: &mut Detectors) {
+    for finding in detectors.observe(&observed) {
+        stats.finding(&FindingRow::of_deployment(&finding, database, observed.at));
+    }
+}
+
+/// Something of a class, to be filled in.
+fn observed(at: At, index: usize, class: &request::Class) -> Observed<'static> {
+    Observed {
+        at,
+        class: index,
+        usage: class.usage(),
+        announced: class.announces(),
+        what: What::Opened(0),
     }
 }

@@ -106,7 +106,7 @@ impl Class {
     }
 
     /// Requests of this class are announced, so that weaker signs would only cut them to pieces.
-    pub(super) fn announces(&self) -> Option<Boundary> {
+    pub fn announces(&self) -> Option<Boundary> {
         let signs = [
             (self.probes, Boundary::Probe),
             (self.pool_checks, Boundary::PoolCheck),

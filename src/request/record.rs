@@ -159,16 +159,16 @@ pub struct Entry {
     /// It ran inside a transaction block.
     pub in_transaction: bool,
     /// The values that its equalities ask for, in the order of `Facts::equalities`, or that of its IN list where it
-    /// has none; hashes as in [`crate::sql::value`], 0 where unknown.
-    pub keys: [u64; Entry::KEYS],
+    /// has none; hashes as in [`crate::sql::value`] cut to 32 bits, 0 where unknown.
+    pub keys: [u32; Entry::KEYS],
     /// Hash of its rows, as far as the first 64 KiB; 0 without rows.
     pub digest: u64,
-    /// [`crate::sql::Part::loose`] and the hash of its literals.
-    pub loose: (u64, u64),
+    /// Hash of [`crate::sql::Part::loose`] and its literals: equal for a `COUNT(*)` and the SELECT of the same rows.
+    pub loose: u64,
     /// Hash of the literals before the WHERE of an UPDATE; 0 where they are bound, or for other statements.
-    pub set_literals: u64,
+    pub set_literals: u32,
     /// Value of its OFFSET; 0 without one.
-    pub offset: u64,
+    pub offset: u32,
     /// Rows of its VALUES; 0 without.
     pub values_rows: u32,
     /// A ROLLBACK of any kind stands between this query and the one before.

@@ -10,6 +10,12 @@ const MAX_ROWS: usize = 1000;
 /// Values for which a stream keeps room from request to request.
 const KEEP: usize = 64;
 
+/// Half of a hash is enough to compare a few thousand values. 0 stays 0: no value.
+pub(super) fn short(hash: u64) -> u32 {
+    let half = (hash >> 32) as u32;
+    if hash == 0 { 0 } else { half.max(1) }
+}
+
 /// The rows of one result within a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment {
@@ -34,7 +40,7 @@ pub struct Stream {
     pub segments: Vec<Segment>,
     /// Some of its rows were not kept.
     pub cut: bool,
-    values: Vec<u64>,
+    values: Vec<u32>,
 }
 
 impl Stream {
@@ -49,7 +55,7 @@ impl Stream {
     }
 
     /// Values of a watched column, row by row; 0 for NULL.
-    pub fn column(&self, watched: usize) -> impl Iterator<Item = u64> + '_ {
+    pub fn column(&self, watched: usize) -> impl Iterator<Item = u32> + '_ {
         self.values
             .iter()
             .skip(watched)
@@ -77,7 +83,8 @@ impl Stream {
                 ascending: seen.ascending,
             }),
         }
-        self.values.extend_from_slice(&seen.values[..taken * width]);
+        let values = seen.values.iter().take(taken * width);
+        self.values.extend(values.map(|value| short(*value)));
         taken * width
     }
 
@@ -218,6 +225,7 @@ impl Catalog {
 mod tests {
     use super::*;
     use crate::session::RowColumn;
+    use crate::sql::value::of_integer;
 
     fn shape(watched: u16) -> Arc<RowShape> {
         let column = |at: u16| RowColumn {
@@ -252,10 +260,14 @@ mod tests {
     #[test]
     fn results_of_a_statement_follow_each_other() {
         let (mut streams, shape) = (Streams::default(), shape(2));
-        note(&mut streams, 3, 0, &shape, &[1, 10, 2, 20], 100);
-        note(&mut streams, 3, 5, &shape, &[3, 30], 100);
+        let values = [1, 10, 2, 20, 3, 30].map(of_integer);
+        note(&mut streams, 3, 0, &shape, &values[..4], 100);
+        note(&mut streams, 3, 5, &shape, &values[4..], 100);
         let stream = streams.of(3).expect("a stream");
-        assert_eq!(stream.column(1).collect::<Vec<_>>(), [10, 20, 30]);
+        assert_eq!(
+            stream.column(1).collect::<Vec<_>>(),
+            [10, 20, 30].map(|number| short(of_integer(number)))
+        );
         assert_eq!(
             stream
                 .segments

@@ -232,6 +232,11 @@ impl Tracker {
         }
     }
 
+    /// Database of the connection.
+    pub fn database(&self) -> &Arc<str> {
+        &self.unit.request.database
+    }
+
     /// A transaction block of the open request ended.
     pub fn transaction_ended(&mut self, transaction: Transaction) {
         self.unit.add_transaction(transaction);

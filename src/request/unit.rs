@@ -4,6 +4,7 @@ use super::class::Class;
 use super::record::{Boundary, Entry, Group, Kind, Request, Transaction};
 use super::rules::{TraceKey, is_anchor};
 use super::settings::Settings;
+use super::streams::short;
 use crate::session::{At, Outcome, Query, RowsSeen, TransactionStatus};
 use crate::sql::{Facts, Fingerprint, Keys, Statement, Tags, Verb};
 use std::collections::HashMap;
@@ -195,9 +196,9 @@ impl Unit {
                 in_transaction: query.status_before != TransactionStatus::Idle,
                 keys: keys(&statement.facts, &query.part.keys),
                 digest: query.seen.digest,
-                loose: (query.part.loose, query.part.loose_literals),
-                set_literals: query.part.set_literals,
-                offset: query.part.offset.unwrap_or(0),
+                loose: query.part.loose.rotate_left(23) ^ query.part.loose_literals,
+                set_literals: short(query.part.set_literals),
+                offset: u32::try_from(query.part.offset.unwrap_or(0)).unwrap_or(u32::MAX),
                 values_rows: query.part.values_rows,
                 after_rollback: std::mem::take(&mut self.after_rollback),
             });
@@ -324,14 +325,14 @@ impl Unit {
 }
 
 /// The values of a query's equalities, or of its IN list where it has none.
-fn keys(facts: &Facts, values: &Keys) -> [u64; Entry::KEYS] {
+fn keys(facts: &Facts, values: &Keys) -> [u32; Entry::KEYS] {
     let mut keys = [0; Entry::KEYS];
     let places = match facts.equality_keys.as_slice() {
         [] => std::slice::from_ref(&facts.in_key),
         places => places,
     };
     for (key, place) in keys.iter_mut().zip(places) {
-        *key = place.map_or(0, |place| values.get(usize::from(place)));
+        *key = place.map_or(0, |place| short(values.get(usize::from(place))));
     }
     keys
 }

@@ -56,13 +56,23 @@ impl<'a> FindingRow<'a> {
     /// What a detector found in a request.
     pub fn new(finding: &'a Finding, request: &'a Request) -> Self {
         Self {
+            boundary: request.boundary,
+            ..Self::of_deployment(finding, &request.database, request.closed)
+        }
+    }
+}
+
+impl<'a> FindingRow<'a> {
+    /// What was found of a deployment, with its database and when.
+    pub fn of_deployment(finding: &'a Finding, database: &'a str, at: At) -> Self {
+        Self {
             detector: finding.cause.detector,
             kind: finding.kind,
             severity: finding.severity,
             evidence: finding.evidence,
-            database: &request.database,
+            database,
             route: &finding.cause.route,
-            boundary: request.boundary,
+            boundary: Boundary::None,
             fingerprint: finding.cause.fingerprint,
             parent: &finding.parent,
             parent_fingerprint: finding.cause.parent,
@@ -71,7 +81,7 @@ impl<'a> FindingRow<'a> {
             query: &finding.query,
             count: finding.count,
             wasted_seconds: finding.wasted_seconds,
-            at: request.closed,
+            at,
         }
     }
 }

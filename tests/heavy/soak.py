@@ -1,0 +1,35 @@
+"""Soak: what is left behind by many connections, and what is lost or mixed up under faults.
+
+Usage: soak.py [--connections N] [--held N] [--minutes M] [--seed S] [--only WORD]. The figures of `make soak` are the
+defaults; tests/heavy/run.py runs shorter ones.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness.venv import run_in_venv
+
+run_in_venv()
+
+import soak_connections
+from harness.console import Checks, say
+from harness.servers import binary
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--connections", type=int, default=100_000)
+    options.add_argument("--held", type=int, default=500)
+    options.add_argument("--only", default="")
+    options = options.parse_args()
+    binary()  # ends here where there is none
+    checks = Checks("soak")
+    soak_connections.run(checks, options.connections, options.held)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@ defaults; tests/heavy/run.py runs shorter ones.
 """
 
 import argparse
+import random
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.venv import run_in_venv
 run_in_venv()
 
 import soak_connections
+import soak_mixed
 from harness.console import Checks, say
 from harness.servers import binary
 
@@ -23,11 +25,21 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("--connections", type=int, default=100_000)
     options.add_argument("--held", type=int, default=500)
-    options.add_argument("--only", default="")
+    options.add_argument("--minutes", type=float, default=10)
+    options.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options.add_argument("--only", default="", help="connections or mixed")
     options = options.parse_args()
     binary()  # ends here where there is none
     checks = Checks("soak")
-    soak_connections.run(checks, options.connections, options.held)
+    parts = {
+        "connections": lambda: soak_connections.run(checks, options.connections, options.held),
+        "mixed": lambda: soak_mixed.run(checks, options.minutes, options.seed, crashes=2),
+    }
+    for part, run in parts.items():
+        if options.only in part:
+            say(f"{part}:")
+            with checks.guard(part):
+                run()
     return checks.finish()
 
 

@@ -21,6 +21,16 @@ from harness.console import Checks, say
 from harness.servers import binary
 
 
+def short_connections(checks, _postgres, _start):
+    """Connections that come and go while others stay leave nothing behind."""
+    soak_connections.run(checks, count=5000, held=100)
+
+
+def short_mixed(checks, _postgres, _start):
+    """Under a fault every second no query is lost, doubled or mixed up."""
+    soak_mixed.run(checks, minutes=2 / 3, seed=random.randrange(1 << 32), crashes=1)
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--connections", type=int, default=100_000)

@@ -129,11 +129,11 @@ def run(checks, count, held):
 
 
 def rest(scope, held):
-    """(descriptors, MiB) once only the held sessions are open. The pages are made before: they take memory too."""
+    """(descriptors, MiB) once only the held sessions are open. Pages are asked for before, until their memory is there."""
     eventually(lambda: scope.metrics().total("connections_open") == held, "the others are closed")
     for _ in range(20):
-        scope.api("sessions", limit=1000)
-        scope.metrics()
+        scope.page("/api/v1/sessions?limit=1000")
+        scope.page("/metrics")
     return eventually(lambda: still(scope), "descriptors and memory are at rest")
 
 

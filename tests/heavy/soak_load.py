@@ -18,6 +18,9 @@ import psycopg
 import psycopg2
 
 INSERT = "INSERT INTO soak (n, worker) VALUES (%s, %s)"
+# Does it, and then fails.
+FAILS = f"{INSERT} RETURNING 1 / (n - n)"
+FAILED = (psycopg.errors.DivisionByZero, psycopg2.errors.DivisionByZero)
 STRIDE = 10_000_000
 PAUSE = 0.005
 
@@ -80,10 +83,10 @@ class Load:
             raise
         self.journal.note("=", number, count)
 
-    def insert(self, number):
+    def insert(self, number, sql=INSERT):
         self.journal.note("?", number)
         try:
-            self.cursor().execute(INSERT, (number, self.worker))
+            self.cursor().execute(sql, (number, self.worker))
         except (psycopg.Error, psycopg2.Error) as error:
             if is_refused(error):
                 self.journal.note("e", number)
@@ -104,6 +107,9 @@ class Load:
         number = self.next()
         with self.keeping(number):
             self.insert(number)
+        number = self.next()
+        with contextlib.suppress(*FAILED), self.keeping(number):
+            self.insert(number, FAILS)
         number = self.next()
         cursor = self.cursor()
         cursor.execute("SELECT %s, %s", (number, "word"))
@@ -135,20 +141,25 @@ class Psycopg2(Load):
 
 
 class Pipeline(Load):
+    """Ten rows before one Sync: all or none. Every fifth time one of them fails."""
+
+    PAIRS = 10
+
     def turn(self):
-        with self.connection.pipeline():
-            asked = []
-            for _ in range(10):
-                number = self.next()
-                self.journal.note("+", number, 1)
+        first = self.next(self.PAIRS)
+        fails = first + random.randrange(self.PAIRS) if random.random() < 0.2 else None
+        asked = []
+        with contextlib.suppress(*FAILED), self.keeping(first, self.PAIRS), self.connection.pipeline():
+            for number in range(first, first + self.PAIRS):
                 self.journal.note("?", number)
-                self.connection.execute(INSERT, (number, self.worker))
+                self.connection.execute(FAILS if number == fails else INSERT, (number, self.worker))
                 question = self.next()
                 asked.append((number, question, self.connection.execute("SELECT %s::bigint", (question,))))
+        if fails:
+            return
         for number, question, cursor in asked:
             self.got((question,), cursor.fetchone())
             self.journal.note("i", number)
-            self.journal.note("=", number, 1)
 
 
 class Copy(Load):

@@ -110,7 +110,7 @@ def run(checks, count, held):
         load.run(count, sessions)
         sessions.round()
         after = rest(scope, held)
-        say(f"  descriptors {before[0]} and {after[0]}, VmRSS {before[1]:.1f} and {after[1]:.1f} MiB, VmHWM {scope.memory('VmHWM'):.1f}")
+        say(f"  descriptors {before[0]} and {after[0]}, VmRSS {before[1]:.1f} and {after[1]:.1f} MiB")
         checks.equal(after[0], before[0], f"{name}: descriptors as before")
         checks.that(after[1] - before[1] < GROWTH_MIB, f"{name}: VmRSS grows by less than {GROWTH_MIB} MiB", (before, after))
         checks.equal(len(scope.api("sessions", limit=1000)), held, f"{name}: the API shows the held sessions and no other")

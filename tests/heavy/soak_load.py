@@ -1,8 +1,8 @@
 """One client of the mixed load: everything it asks carries a number of its own, and it keeps a journal of what came of it.
 
-Usage: soak_load.py KIND WORKER PORT JOURNAL. It goes on until SIGTERM. The lines of the journal, each with a number:
-`?` an INSERT is sent, `i` it was answered, `e` it was refused; `+` this row may be kept, `=` it is, `!` it is not;
-`r` a reply carried the number that was asked for; `w` and words: one did not.
+Usage: soak_load.py KIND WORKER PORT JOURNAL. It goes on until SIGTERM. The lines of the journal: `b`, it has begun; and
+with a number: `?` an INSERT is sent, `i` it was answered, `e` it was refused; `+` this row may be kept (or so many from
+this on), `=` it is, `!` it is not; `r` a reply carried the number that was asked for; `w` and words: one did not.
 """
 
 import contextlib
@@ -281,6 +281,7 @@ def main(kind, worker, port, path):
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     load = KINDS[kind](worker, port, Journal(path))
+    load.journal.note("b")
     while not stopping.is_set():
         try:
             if load.connection is None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -69,13 +68,13 @@ class Fleet:
 
     def stop(self):
         """Have all of them finish what they are at; returns the kinds that did not, and their last words."""
+        # Before that a client would not know what SIGTERM means.
+        eventually(lambda: all(client.journal.stat().st_size for client in self.clients), "all have begun")
         for client in self.clients:
             client.child.process.terminate()
-        ends = []
-        for client in self.clients:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                client.child.process.wait(30)
-            ends.append((client.kind, client.child.stop(), client.child.log.read_text()[-500:]))
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: all(client.child.process.poll() is not None for client in self.clients), "all have ended")
+        ends = [(client.kind, client.child.stop(patience=0), client.child.log.read_text()[-500:]) for client in self.clients]
         return [end for end in ends if end[1:] != (0, "")]
 
 

@@ -1,4 +1,4 @@
-.PHONY: help demo test check bench fuzz
+.PHONY: help demo test check bench soak fuzz
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/'
@@ -16,6 +16,11 @@ check: ## format, clippy, and deny and audit where installed
 
 bench: ## criterion, then the overhead against direct, HAProxy and PgBouncer
 	@exec python3 tests/e2e/suite.py bench
+
+soak: ## 50 times 40 MB over TLS, 100,000 connections, 10 minutes of faults: 20 minutes together
+	@cargo build --release --bin pgscope
+	@python3 tests/e2e/tls.py --only bulk --rounds 50
+	@exec python3 tests/heavy/soak.py
 
 FUZZ_SECONDS ?= 60
 FUZZ = RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz

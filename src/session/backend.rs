@@ -46,13 +46,7 @@ impl Pairing {
             }
             return;
         }
-        while self
-            .queue
-            .front()
-            .is_some_and(|head| head.kind == Kind::CopyEnd)
-        {
-            self.queue.pop_front();
-        }
+        self.forget_copied();
         if !self.queue.is_empty() {
             self.head.first_byte.get_or_insert(at);
         }
@@ -188,26 +182,36 @@ impl Pairing {
         true
     }
 
+    /// CopyData and CopyDone at the head were for a COPY that has failed or never began.
+    fn forget_copied(&mut self) {
+        while self.queue.front().is_some_and(|head| head.kind.is_copied()) {
+            self.queue.pop_front();
+        }
+    }
+
     /// CopyInResponse: Syncs that the client had already sent up to its CopyDone are ignored by the server.
     fn copy_in(&mut self) -> bool {
         if !self.copy_out() {
             return false;
         }
         self.head_copies = true;
+        let mut bytes = 0;
         let end = self
             .queue
             .iter()
             .position(|owed| owed.kind == Kind::CopyEnd);
         let mut index = 0;
         self.queue.retain(|owed| {
-            let keep = index == 0
-                || match end {
-                    Some(end) => index != end && (index > end || owed.kind != Kind::Sync),
-                    None => owed.kind != Kind::Sync,
-                };
+            let taken = index > 0
+                && end.is_none_or(|end| index <= end)
+                && (owed.kind == Kind::Sync || owed.kind.is_copied());
+            if taken && owed.kind == Kind::CopyData {
+                bytes += owed.values;
+            }
             index += 1;
-            keep
+            !taken
         });
+        self.head.bytes += bytes;
         self.client_copies = end.is_none();
         true
     }
@@ -338,6 +342,7 @@ impl Pairing {
             _ => TransactionStatus::Idle,
         };
         self.batch = None;
+        self.forget_copied();
         if self.status == TransactionStatus::Idle {
             self.names.end_transaction();
         }

@@ -41,7 +41,7 @@ impl Pairing {
             b'S' => return self.sync(at, sink),
             b'X' => return self.terminated = true,
             b'c' | b'f' => return self.copy_end(at, sink),
-            b'd' => return self.copy_data(message.length),
+            b'd' => return self.copy_data(message.length, at, sink),
             b'H' | b'p' => return,
             _ => {}
         }
@@ -107,9 +107,20 @@ impl Pairing {
         }
     }
 
-    fn copy_data(&mut self, length: u32) {
-        if self.head_copies {
-            self.head.bytes += u64::from(length);
+    fn copy_data(&mut self, length: u32, at: At, sink: &mut Sink<'_>) {
+        let bytes = u64::from(length);
+        if self.client_copies {
+            self.head.bytes += bytes;
+        } else if !self.skipping && self.lost.is_none() {
+            match self.queue.back_mut() {
+                None => {}
+                Some(last) if last.kind == Kind::CopyData => last.values += bytes,
+                Some(_) => {
+                    let mut owed = Owed::new(Kind::CopyData, at, self.status);
+                    owed.values = bytes;
+                    self.push(owed, sink);
+                }
+            }
         }
     }
 

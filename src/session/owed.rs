@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Query,
     FunctionCall,
     Sync,
+    /// CopyData that was sent before the server said that it wants any.
+    CopyData,
     /// A CopyDone or CopyFail that was sent before the server said that it wants data.
     CopyEnd,
 }
@@ -42,6 +44,11 @@ impl Kind {
             self,
             Self::Startup | Self::Query | Self::FunctionCall | Self::Sync
         )
+    }
+
+    /// It was sent in the hope that a COPY begins, and the server answers it with nothing.
+    pub fn is_copied(self) -> bool {
+        matches!(self, Self::CopyData | Self::CopyEnd)
     }
 
     /// One execution or more comes of it.
@@ -74,7 +81,7 @@ pub(super) struct Owed {
     pub text: Option<Text>,
     /// The name in a Close, the portal of a Bind. `None` is the unnamed portal, or too long to be remembered.
     pub name: Option<Box<[u8]>>,
-    /// Hash of bound values.
+    /// Hash of bound values. Of CopyData: how many bytes.
     pub values: u64,
     /// The rows are wanted in binary.
     pub binary: bool,

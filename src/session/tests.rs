@@ -311,6 +311,57 @@ fn a_message_that_is_answered_before_its_end_is_not_owed_an_answer() {
     }
 }
 
+/// The client need not wait until the server asks for the data of a COPY, and the data may be seen before or after.
+#[test]
+fn the_data_of_a_copy_counts_whenever_the_server_asks_for_it() {
+    let copy = message(b'Q', b"COPY t FROM STDIN\0");
+    let said = [
+        message(b'd', b"1\n"),
+        message(b'd', b"22\n"),
+        message(b'c', b""),
+        copy.clone(),
+        message(b'd', b"333\n"),
+        message(b'c', b""),
+    ]
+    .concat();
+    let first = [message(b'C', b"COPY 2\0"), message(b'Z', b"I")].concat();
+    let asks = message(b'G', &[0, 0, 0]);
+    let second = [&asks[..], &message(b'C', b"COPY 1\0"), &message(b'Z', b"I")].concat();
+    for seen in 0..=said.len() {
+        let mut session = opened();
+        let mut bytes = Vec::new();
+        let mut note = |event: Event<'_>| {
+            if let Event::Query(query) = event {
+                bytes.push(query.bytes);
+            }
+        };
+        session.frontend(&copy, At(3), &mut note);
+        session.frontend(&said[..seen], At(4), &mut note);
+        session.backend(&asks, At(5), 0, &mut note);
+        session.frontend(&said[seen..], At(6), &mut note);
+        session.backend(&first, At(7), 0, &mut note);
+        session.backend(&second, At(8), 0, &mut note);
+        assert_eq!(bytes, [5, 4], "the server asks after {seen} bytes");
+    }
+}
+
+#[test]
+fn what_was_sent_for_a_copy_that_is_refused_is_not_owed_an_answer() {
+    let mut session = opened();
+    let up = [
+        message(b'Q', b"COPY nosuch FROM STDIN\0"),
+        message(b'd', b"1\n"),
+        message(b'c', b""),
+    ];
+    session.frontend(&up.concat(), At(3), &mut |_| {});
+    let down = [
+        message(b'E', b"SERROR\0VERROR\0C42P01\0\0"),
+        message(b'Z', b"I"),
+    ];
+    session.backend(&down.concat(), At(4), 0, &mut |_| {});
+    assert!(session.is_quiet() && !session.is_owed());
+}
+
 /// What a Bind and Execute of `name` run, as (statement, literals).
 fn run_of(session: &mut Session, bind: &[u8]) -> Vec<(Option<String>, u64)> {
     let mut found = Vec::new();

@@ -1,9 +1,10 @@
 """TLS against a real PostgreSQL and a real libpq: every cell of the SCRAM matrix, every mode, and what bulk does to it.
 
-Usage: tls.py [--only WORD]. The binary is PGSCOPE_BIN or the release build. Needs the program openssl.
+Usage: tls.py [--only WORD] [--rounds N]. The binary is PGSCOPE_BIN or the release build. Needs the program openssl.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -28,7 +29,7 @@ from harness.process import folder
 from harness.servers import Pgscope, binary
 
 BINDINGS = ("prefer", "disable", "require")
-BULK_ROWS, BULK_ROUNDS = 40_000, 20
+BULK_ROWS = 40_000
 PASSWORD = "correct horse"
 
 # `client`: what pgscope does with a client that asks for TLS; `expected`: of each channel_binding, None where the login
@@ -122,6 +123,15 @@ def give_up(*_):
     raise TimeoutError("the client waits for ever")
 
 
+@contextlib.contextmanager
+def within(seconds):
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
 def leaf(address):
     """The certificate that is shown in answer to an SSLRequest, as DER."""
     context = ssl.create_default_context()
@@ -135,8 +145,8 @@ def leaf(address):
 
 
 class Tester:
-    def __init__(self, checks, server, certificates):
-        self.checks, self.server, self.certificates = checks, server, certificates
+    def __init__(self, checks, server, certificates, rounds):
+        self.checks, self.server, self.certificates, self.rounds = checks, server, certificates, rounds
 
     def pgscope(self, client="refuse", upstream="disable", *words):
         """A pgscope with these legs."""
@@ -304,26 +314,24 @@ class Tester:
         shutil.copy(self.certificates.home / "renewed.crt", self.certificates.cert("own"))
 
     def bulk(self):
-        """40 MB a time, by the asynchronous calls of libpq, which is what psycopg uses."""
+        """40 MB a time on a connection of its own, by the asynchronous calls of libpq, which is what psycopg uses."""
         rows = f"SELECT repeat('x', 1000) FROM generate_series(1, {BULK_ROWS})"
         signal.signal(signal.SIGALRM, give_up)
         for client, upstream in (("own", "disable"), ("own", "require"), ("refuse", "require")):
             sslmode = "disable" if client == "refuse" else "verify-full"
-            what = f"{BULK_ROUNDS} times 40 MB, client leg {client}, upstream {upstream}"
+            what = f"{self.rounds} times 40 MB, client leg {client}, upstream {upstream}"
             with self.checks.guard(what), self.pgscope(client, upstream) as scope:
-                with self.connect(scope, sslmode, user="scram", channel_binding="disable") as session:
-                    for number in range(BULK_ROUNDS):
-                        # A hang ends here, not never.
-                        signal.alarm(60)
+                for number in range(self.rounds):
+                    session = self.connect(scope, sslmode, user="scram", channel_binding="disable")
+                    # A hang ends here, not never. `close` asks the server nothing, unlike the end of a `with`.
+                    with within(60), contextlib.closing(session):
                         size = sum(len(row[0]) for row in session.execute(rows))
-                        signal.alarm(0)
-                        if size != BULK_ROWS * 1000:
-                            raise AssertionError(f"round {number}: {size} bytes")
+                    if size != BULK_ROWS * 1000:
+                        raise AssertionError(f"round {number}: {size} bytes")
                 scope.quiet()
                 memory = scope.memory("VmHWM")
                 self.checks.that(memory < 64, f"{what}: memory stays small", memory)
                 say(f"{what}: done, at most {memory:.0f} MiB")
-
 
     def straddle(self):
         """Replies of a little more than 8 KiB, whose last record an older libpq forgot if it was larger than that."""
@@ -346,6 +354,7 @@ class Tester:
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--only", default="")
+    options.add_argument("--rounds", type=int, default=20, help="how often the bulk is read")
     options = options.parse_args()
     binary()  # ends here where there is none
     if not shutil.which("openssl"):
@@ -353,7 +362,7 @@ def main():
     checks = Checks("e2e-tls")
     say(f"psycopg {psycopg.__version__}, libpq {pq.version()}")
     certificates = Certificates()
-    tester = Tester(checks, Server(certificates), certificates)
+    tester = Tester(checks, Server(certificates), certificates, options.rounds)
     for part in ("matrix", "upstream_modes", "client_leg", "straddle", "bulk"):
         if options.only in part:
             with checks.guard(part):

@@ -15,6 +15,7 @@ run_in_venv()
 
 import memory
 import privacy
+import soak
 import tools
 from harness.console import Checks, say
 from harness.postgres import Postgres
@@ -31,6 +32,8 @@ TESTS = [
     privacy.secrets,
     privacy.many_users,
 ]
+# They have servers of their own, and measure pgscope.
+SOAKS = [soak.short_connections, soak.short_mixed]
 
 
 def main():
@@ -43,7 +46,9 @@ def main():
     checks = Checks("heavy")
     postgres = Postgres()
     start = (lambda *_: Direct(postgres.address)) if options.direct else lambda *words: Pgscope(postgres.address, *words)
-    for test in TESTS:
+    if options.direct:
+        say("short_connections, short_mixed: skipped, they need pgscope")
+    for test in TESTS if options.direct else TESTS + SOAKS:
         if options.only in test.__name__:
             say(f"{test.__name__}: {test.__doc__.splitlines()[0]}")
             with checks.guard(test.__name__):

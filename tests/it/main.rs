@@ -6,6 +6,7 @@ mod architecture;
 mod faults;
 mod lifecycle;
 mod metrics;
+mod recordings;
 mod requests;
 mod signals;
 mod startup;

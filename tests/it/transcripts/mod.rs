@@ -17,7 +17,7 @@ fn millis(nanos: u64) -> f64 {
     nanos as f64 / 1e6
 }
 
-fn show(event: &Event<'_>) -> String {
+pub fn show(event: &Event<'_>) -> String {
     match event {
         Event::Startup {
             user,

@@ -4,23 +4,26 @@ A case is a list of steps: (bytes, tags that are waited for). Every tag that com
 tags only tell when to go on. `queries` is what pgscope must count, by its own definition: each CommandComplete,
 EmptyQueryResponse, PortalSuspended and FunctionCallResponse, each ErrorResponse to a Parse, Bind, Execute, Query or
 FunctionCall, and each Execute, Query or FunctionCall that the end of the connection leaves unanswered. `calls` are
-the counts of statements where a case is about names. `dropped` and `blind` are documented losses.
+the counts of statements where a case is about names. `dropped` and `blind` are documented losses; where the server
+decides, `blind` is a function of what it said.
 """
 
 from dataclasses import dataclass, field
 
 import majors  # noqa: F401  finds the harness
 from client import (
-    DONE, FAIL, FLUSH, SYNC, TERMINATE, bind, call, close, data, describe, execute, message, parse, query,
+    CANCEL_REQUEST, DONE, FAIL, FLUSH, GSSENC_REQUEST, SSL_REQUEST, SYNC, TERMINATE, bind, call, close, data, describe,
+    execute, message, packet, parse, query, startup,
 )
 from harness.console import eventually
 
 B, E, DP = bind(), execute(), describe("P")
 PBE = parse("select 1") + B + E
+USER, DATABASE = "shop", "suite"
 BEGIN, COMMIT, ROLLBACK = query("begin"), query("commit"), query("rollback")
 ONE = "T D C Z"
 COPY = "copy t from stdin"
-VERSION = 89  # version()
+PI = 1610  # pi()
 
 
 @dataclass
@@ -33,17 +36,56 @@ class Case:
     dropped: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     version: tuple = (3, 0)
+    database: str = DATABASE
+    # The steps begin with the first byte of the connection.
+    raw: bool = False
     majors: range = range(12, 100)
     # Bodies differ from run to run: only the order of tags is compared, runs of CopyData as one.
     loose: bool = False
     # What comes depends on when the server reads what: not cut.
     cut: bool = True
+    # What ends the startup.
     hello: str = "Z"
 
 
 def until(old, new):
     """`old` on servers up to 13, else `new`."""
     return lambda major: old if major <= 13 else new
+
+
+def answer(client, _):
+    """The one byte that answers a request for encryption."""
+    client.hear_byte()
+
+
+def until_the_end(client, _):
+    """What is said in another protocol."""
+    client.hear_all()
+
+
+def gss_in_use(heard):
+    """The session is unreadable where the server takes the client's GSS encryption."""
+    return {"gss": 1} if heard[0][1] == b"G" else {}
+
+
+def go_on(*said):
+    """Say more unless the server encrypts from here on."""
+
+    def run(client, _):
+        if client.heard[-1][1] == b"N":
+            for words, tags in said:
+                client.send(words)
+                client.expect(tags) if tags else client.hear_byte()
+
+    return run
+
+
+def notify(_, server):
+    server.query("notify ch, 'x'", DATABASE)
+
+
+def insert(_, server):
+    server.query("insert into t values (77)", DATABASE)
 
 
 def admin_kill(client, server):
@@ -91,6 +133,11 @@ CASES = [
     Case("rule with several commands", 1, [(query("insert into ruled values (1)"), "C Z")]),
     Case("rows of 64 kB", 1, [(query("select repeat('x', 65536) from generate_series(1, 20)"), "T " + "D " * 20 + "C Z")]),
     Case("query of 100 kB", 1, [(query(f"select length('{'y' * 100_000}')"), ONE)], cut=False),
+    Case("row that fills a flush", 1, [(query("select repeat('x', 8153)"), ONE)]),
+    Case("rows, then an error", 1, [(query("select 1 / (3 - i) from generate_series(1, 5) i"), "T D D E Z")]),
+    Case("commit that fails", 3, [(BEGIN, "C Z"), (query("insert into td values (1), (1)"), "C Z"), (COMMIT, "E Z")]),
+    Case("commit behind a failure in the same text", 3, [(query("begin; select 1/0; commit"), "C E Z"), (ROLLBACK, "C Z")]),
+    Case("notified while idle", 2, [(query("listen ch"), "C Z"), (notify, "A"), (query("select 1"), ONE)]),
     Case("half-close after a query", 2, [(query("select pg_sleep(0.02); select 1"), "")]),
     Case("hang-up in a transaction", 2, [(BEGIN, "C Z"), (query("select 1") + TERMINATE, ONE)]),
     # Extended protocol.
@@ -100,7 +147,7 @@ CASES = [
     Case("parse alone", 0, [(parse("select 1") + SYNC, "1 Z")]),
     Case("parse fails", 1, [(parse("selec") + SYNC, "E Z")]),
     Case("all after a failed parse is skipped", 2, [
-        (parse("selec") + B + DP + E + query("select 1") + call(VERSION) + SYNC, "E Z"), (query("select 2"), ONE)]),
+        (parse("selec") + B + DP + E + query("select 1") + call(PI) + SYNC, "E Z"), (query("select 2"), ONE)]),
     Case("failure known before the Sync", 2, [
         (parse("selec") + FLUSH, "E"), (query("select 1") + PBE, ""), (SYNC, "Z"), (query("select 3"), ONE)]),
     Case("failure without Flush or Sync", 1, [(parse("selec"), "E")]),
@@ -108,9 +155,21 @@ CASES = [
     Case("bind fails", 1, [(parse("select $1::int") + bind(values=["x"]) + E + SYNC, "1 E Z")]),
     Case("execute fails", 1, [(parse("select 1 / (random() * 0)") + B + E + SYNC, "1 2 E Z")]),
     Case("Flush instead of Sync", 1, [(PBE + FLUSH, "1 2 D C"), (SYNC, "Z")]),
+    Case("neither Flush nor Sync for a while", 1, [(PBE, ""), (SYNC, "1 2 D C Z")]),
+    Case("a batch without its Sync, then the client is gone", 1, [(PBE, "")]),
+    Case("rows, then an error, extended", 1, [
+        (parse("select 1 / (3 - i) from generate_series(1, 5) i") + B + E + SYNC, "1 2 D D E Z")]),
+    Case("division by zero at Bind, then another batch", 2, [
+        (parse("select 1/0") + B + E + SYNC + parse("select 5") + B + E + SYNC, "1 E Z 1 2 D C Z")]),
+    Case("describe at the end of a batch", 1, [(PBE + DP + FLUSH, "1 2 D C T"), (describe("S") + SYNC, "t T Z")]),
+    Case("psycopg's pipeline", 2, [((parse("select 1") + B + DP + E) * 2 + FLUSH, "1 2 T D C 1 2 T D C"), (SYNC, "Z")]),
+    Case("Bind of 360 kB", 1, [(parse("select length($1)") + bind(values=["x" * 360_000]) + E + SYNC, "1 2 D C Z")], cut=False),
+    Case("65,535 parameters", 1, [
+        (parse(f"select array_length(array[{','.join(f'${n}::text' for n in range(1, 65_536))}], 1)")
+         + bind(values=["x"] * 65_535) + E + SYNC, "1 2 D C Z")], calls=None, cut=False),
     Case("asyncpg's way", 1, [(parse("select 1", "a") + describe("S", "a") + FLUSH, "1 t T"), (bind("a") + E + SYNC, "2 D C Z")]),
     Case("Query in a batch without Sync", 2, [(PBE + query("select 2"), "1 2 D C T D C Z"), (SYNC, "Z")]),
-    Case("FunctionCall in a batch", 2, [(PBE + call(VERSION) + SYNC, "1 2 D C V Z Z")]),
+    Case("FunctionCall in a batch", 2, [(PBE + call(PI) + SYNC, "1 2 D C V Z Z")]),
     Case("Syncs alone", 0, [(SYNC * 3, "Z Z Z")]),
     Case("batches in flight", 4, [((PBE + SYNC) * 4, "1 2 D C Z " * 4)]),
     Case("failures in flight", 4, [((parse("selec") + B + E + SYNC + PBE + SYNC) * 2, "E Z 1 2 D C Z " * 2)]),
@@ -245,6 +304,8 @@ CASES = [
         (query(COPY), "G"), (data("1\n") + data("zz\n") + data("3\n"), "E Z"), (data("4\n") + DONE, ""), (query("select 1"), ONE)]),
     Case("COPY IN, CopyFail", 2, [(query(COPY), "G"), (data("1\n") + FAIL, "E Z"), (query("select 1"), ONE)]),
     Case("COPY IN refused, data sent", 2, [(query("copy nosuch from stdin") + data("1\n") + DONE + query("select 1"), f"E Z {ONE}")]),
+    Case("COPY IN refused, data sent, then the client leaves", 1, [
+        (query("copy nosuch from stdin") + data("1\n") + DONE, "E Z")]),
     Case("COPY IN twice and a SELECT", 3, [
         (query(f"{COPY}; {COPY}; select 7"), "G"), (data("1\n") + DONE, "C G"), (data("2\n") + DONE, "C T D C Z")]),
     Case("COPY IN twice in one write", 3, [
@@ -269,6 +330,19 @@ CASES = [
         (parse(COPY) + B + E, ""), (data("1\n") + SYNC + data("2\n") + SYNC + DONE, "1 2 G"), (SYNC, "C Z")], cut=False),
     Case("COPY IN with an end of data in the text", 1, [
         (query(COPY), "G"), (data("1\n") + data("\\.\n") + DONE, "C Z")]),
+    Case("COPY IN with data behind its end", 1, [
+        (query(COPY), "G"), (data("1\n") + data("\\.\n") + data("5\n") + DONE, "C Z")]),
+    Case("COPY IN of what is not binary", 1, [(query(f"{COPY} binary"), "G"), (data("garbage") + DONE, "E Z")]),
+    Case("Flush among the data", 1, [(query(COPY), "G"), (data("1\n") + FLUSH + data("2\n") + FLUSH + DONE, "C Z")]),
+    Case("COPY IN fails in one write", 2, [(query(COPY) + data("zz\n") + DONE + query("select 1"), f"G E Z {ONE}")]),
+    Case("COPY IN between two SELECTs in one write", 4, [
+        (query(f"select 1; {COPY}; select 2") + data("1\n") + DONE + query("select 3"), f"T D C G C T D C Z {ONE}")]),
+    Case("COPY IN in a batch", 2, [
+        (parse(COPY) + B + E + data("1\n") + DONE + PBE + SYNC, "1 2 G C 1 2 D C Z")]),
+    Case("CopyFail in a batch", 2, [
+        (parse(COPY) + B + E + data("1\n") + FAIL + PBE + SYNC + query("select 2"), f"1 2 G E Z {ONE}")]),
+    Case("two extended COPYs, a Sync before the data of each", 2, [
+        ((parse(COPY) + B + E + SYNC + data("1\n") + DONE) * 2 + SYNC, "1 2 G C 1 2 G C Z")]),
     Case("Query during COPY IN", 1, [(query(COPY), "G"), (query("select 1"), until("E Z", "E E EOF"))]),
     Case("Query during COPY IN, then another", 2, [
         (query(COPY), "G"), (query("select 1"), "E Z"), (query("select 2"), ONE)], majors=range(12, 14)),
@@ -280,26 +354,43 @@ CASES = [
     Case("COPY messages that nobody asked for", 1, [(data("x") + DONE + FAIL + query("select 1"), ONE)]),
     Case("COPY IN, then the connection ends", 1, [(query(COPY), "G"), (data("1\n"), "")]),
     # Function calls.
-    Case("FunctionCall", 1, [(call(VERSION), "V Z")]),
+    Case("FunctionCall", 1, [(call(PI), "V Z")]),
     Case("FunctionCall that fails", 2, [(call(999999) + query("select 1"), f"E Z {ONE}")]),
     Case("large object by FunctionCall", 3, [(BEGIN, "C Z"), (call(957, "-1"), "V Z"), (ROLLBACK, "C Z")], loose=True),
     # Broken frames.
     Case("length 3", 0, [(b"Q\0\0\0\3", "EOF")], blind={"framing": 1}),
+    Case("length 2", 0, [(b"S\0\0\0\2", "EOF")], blind={"framing": 1}),
+    Case("length 1", 0, [(b"P\0\0\0\1", "EOF")], blind={"framing": 1}),
+    Case("length of minus two", 0, [(b"B\xff\xff\xff\xfe", "EOF")], blind={"framing": 1}),
     Case("length 0", 0, [(b"Q\0\0\0\0", "EOF")], blind={"framing": 1}),
-    Case("length -1", 0, [(b"Q\xff\xff\xff\xff", "EOF")], blind={"framing": 1}),
+    Case("length of minus one", 0, [(b"Q\xff\xff\xff\xff", "EOF")], blind={"framing": 1}),
     Case("length of 2 GB", 0, [(b"Q\x7f\xff\xff\xff", "EOF")], majors=range(14, 100)),
     # Up to 13 the server waits for all of it, and at the client's end it says E and Z to a query that never was whole.
     Case("length of 2 GB, not refused", 0, [(b"Q\x7f\xff\xff\xff", "")], majors=range(12, 14), dropped={"surplus_ready": 1}),
     # The server closes at the type alone: whether all of it is seen is a matter of time.
     Case("type that is none", 0, [(b"!\0\0\0\4", "E EOF")], blind={"framing": 1}, cut=False),
+    Case("type that is zero", 0, [(b"\0\0\0\0\4", "E EOF")], blind={"framing": 1}, cut=False),
     Case("type that nobody knows", 0, [(b"y\0\0\0\4", "E EOF")]),
     Case("Execute of 20 kB", 1, [(b"E" + (20_000).to_bytes(4, "big") + b"\0" * 19_996 + SYNC, until("E Z", "EOF"))],
          cut=False),
     # Startup.
+    Case("startup", 0, []),
+    Case("no such database", 0, [], database="nosuch", hello="EOF"),
+    Case("SSLRequest, then startup", 1, [
+        (SSL_REQUEST, ""), (answer, ""), (startup(USER, DATABASE), "R K Z"), (query("select 1"), ONE)], raw=True, cut=False),
+    Case("GSSENCRequest", 0, [(GSSENC_REQUEST, ""), (answer, "")], raw=True, blind=gss_in_use),
+    Case("GSSENCRequest, then SSLRequest, then startup", 0, [
+        (GSSENC_REQUEST, ""), (answer, ""), (go_on((SSL_REQUEST, ""), (startup(USER, DATABASE), "R K Z")), "")], raw=True, blind=gss_in_use),
+    Case("direct TLS", 0, [(bytes.fromhex("1603010005"), "EOF")], raw=True, blind={"encrypted": 1}),
+    Case("CancelRequest for nobody", 0, [(packet(CANCEL_REQUEST, bytes(8)), "EOF")], raw=True),
+    Case("protocol 2.0", 0, [(packet(2 << 16, bytes(288)), ""), (until_the_end, "")], raw=True, blind={"startup": 1}),
+    Case("protocol 4.0", 0, [(packet(4 << 16, b"user\0x\0\0"), "E EOF")], raw=True, blind={"startup": 1}),
+    Case("startup packet of 10,005 bytes", 0, [((10_005).to_bytes(4, "big") + b"\0\3\0\0", "EOF")], raw=True,
+         blind={"startup": 1}),
     Case("protocol 3.2", 1, [(query("select 1"), ONE)], version=(3, 2)),
     Case("protocol 3.9999", 1, [(query("select 1"), ONE)], version=(3, 9999)),
     Case("unknown protocol option", 1, [(query("select 1"), ONE)], options={"_pq_.foo": "1"}),
-    Case("unknown parameter", 0, [], options={"nosuch_guc": "1"}, hello="E EOF"),
+    Case("unknown parameter", 0, [], options={"nosuch_guc": "1"}, hello="EOF"),
     Case("notices during startup", 1, [(query("select 1"), ONE)],
          options={"options": "-c client_min_messages=debug5 -c log_min_messages=panic"}, loose=True, cut=False),
     # Ends.
@@ -319,7 +410,8 @@ CASES = [
         (query("select pg_sleep(60)") + query("select 3"), ""),
         (when_asleep(lambda client, _: client.cancel()), f"T E Z {ONE}")], cut=False, version=(3, 2)),
     Case("timeout in the middle of rows", 2, [
-        (query("set statement_timeout = 30; select repeat('x', 9000), pg_sleep(0.01) from generate_series(1, 100)"), "C T")],
+        (query("set statement_timeout = 300; "
+               "select repeat('x', 4500), pg_sleep(case i when 3 then 60 else 0 end) from generate_series(1, 5) i"), "C T")],
         cut=False, loose=True),
     Case("two-phase commit", 3, [
         (query("begin; prepare transaction 'suite'"), "C C Z"), (query("rollback prepared 'suite'"), "C Z")],
@@ -330,6 +422,11 @@ CASES = [
         (query("CREATE_REPLICATION_SLOT suite TEMPORARY LOGICAL pgoutput"), "T D C Z"),
         (query("START_REPLICATION SLOT suite LOGICAL 0/0 (proto_version '1', publication_names 'suite')"), "W"),
         (DONE, "c C C Z"), (query("select 1"), ONE)],
+        options={"replication": "database"}, loose=True, cut=False),
+    Case("replication of a row", 2, [
+        (query("CREATE_REPLICATION_SLOT suite TEMPORARY LOGICAL pgoutput"), "T D C Z"),
+        (query("START_REPLICATION SLOT suite LOGICAL 0/0 (proto_version '1', publication_names 'suite')"), "W"),
+        (insert, "d d d"), (DONE, "c C C Z")],
         options={"replication": "database"}, loose=True, cut=False),
     Case("extended protocol in a walsender", 2, [(parse("select 1") + SYNC, "E Z"), (query("select 1"), ONE)],
          options={"replication": "database"}),

@@ -1,11 +1,13 @@
 """Adversarial conversations against PostgreSQL itself and through pgscope: the same answers, and the right counts.
 
-Usage: run.py [--majors 12,15,18] [--only WORD] [--no-cuts] [--all-cuts]. The binary is PGSCOPE_BIN or the release
+Usage: run.py [--majors 12,15,18] [--only WORD] [--no-cuts] [--all-cuts] [--record]. The binary is PGSCOPE_BIN or the release
 build. Without --majors: the machine's PostgreSQL, and those that an earlier run has installed below target/.
 
 Each conversation is played directly and through pgscope; what comes back must be equal byte for byte (but for keys and
 process ids), and pgscope's metrics must show the queries that it holds. The short ones are also played once for every
 place at which the client's bytes can be cut, and byte by byte, on the machine's own PostgreSQL (--all-cuts: on all).
+
+--record plays them directly only, and writes what was said to tests/recordings (see recording.py).
 """
 
 import argparse
@@ -14,10 +16,10 @@ import sys
 import majors  # first: finds the harness
 from harness.console import Checks, eventually, say
 from harness.servers import Pgscope, binary
-from cases import CASES
-from client import Client, masked, startup, tag_line
+from cases import CASES, DATABASE, USER
+from client import Client, startup, tag_line
+from recording import Recordings, masked, shape
 
-USER, DATABASE = "shop", "suite"
 # Longest conversation, in bytes from the client, that is cut everywhere.
 SHORT = 160
 SCHEMA = """
@@ -32,10 +34,13 @@ def main():
     options.add_argument("--only", default="")
     options.add_argument("--no-cuts", action="store_true")
     options.add_argument("--all-cuts", action="store_true")
+    options.add_argument("--record", action="store_true")
     options = options.parse_args()
-    binary()  # ends here where there is none
+    if not options.record:
+        binary()  # ends here where there is none
     checks = Checks("sequences")
     own, programs = majors.of_machine()
+    recordings = Recordings() if options.record else None
     wanted = [int(word) for word in options.majors.split(",") if word]
     for major in wanted or sorted({own, *majors.VERSIONS}):
         if major == own:
@@ -50,17 +55,21 @@ def main():
             continue
         cuts = not options.no_cuts and (major == own or options.all_cuts)
         with checks.guard(f"PostgreSQL {major}"):
-            play_all(checks, major, place, options.only, cuts)
+            play_all(checks, major, place, options.only, cuts, recordings)
+    if recordings:
+        recordings.write()
     return checks.finish()
 
 
-def play_all(checks, major, programs, only, cuts):
+def play_all(checks, major, programs, only, cuts, recordings):
     """All cases on one server."""
     server = majors.Server(programs)
     try:
         server.query(f"create database {DATABASE}", "postgres")
         server.query(SCHEMA, DATABASE)
         cases = [case for case in CASES if only in case.name and major in case.majors]
+        if recordings:
+            return record(checks, cases, major, server, recordings)
         say(f"PostgreSQL {major}: {len(cases)} conversations" + (", cut everywhere where short" if cuts else ""))
         # Statements are counted one by one: none may give way to another.
         with Pgscope(server.address, "--stats-statements", "10000") as scope:
@@ -75,33 +84,54 @@ def play_all(checks, major, programs, only, cuts):
         server.child.stop()
 
 
+def record(checks, cases, major, server, recordings):
+    """All cases, directly."""
+    say(f"PostgreSQL {major}: {len(cases)} conversations to record")
+    for case in cases:
+        with checks.guard(f"{major}: {case.name}"):
+            client = play(case, major, server, server.address)
+            kept = recordings.add(case, major, losses(case, client.heard), client.exchange)
+            checks.that(True, f"{major}: {case.name}: the server says what is expected")
+            if not kept:
+                say(f"{major}: {case.name}: too long to be recorded")
+
+
+def losses(case, heard):
+    """Why sessions go blind."""
+    return case.blind(heard) if callable(case.blind) else case.blind
+
+
 def judge(checks, case, name, major, server, scope, cuts):
     """One case: directly, through pgscope, and cut. Returns how many connections pgscope carried."""
-    direct = play(case, major, server, server.address)
+    direct = play(case, major, server, server.address).heard
+    blind = losses(case, direct)
     before = Counts(scope)
-    through = play(case, major, server, scope.address)
+    through = play(case, major, server, scope.address).heard
     compare(checks, case, name, direct, through)
-    before.check(checks, case, name, 1)
+    before.check(checks, case, blind, name, 1)
     length = sum(len(step[0]) for step in case.steps if isinstance(step[0], bytes))
     if not (cuts and case.cut and 0 < length <= SHORT):
         return 1
     before = Counts(scope)
     places = range(length)  # 0 is byte by byte
     for place in places:
-        through = play(case, major, server, scope.address, place)
+        through = play(case, major, server, scope.address, place).heard
         if not compare(checks, case, f"{name}, cut at {place}", direct, through):
             break
-    before.check(checks, case, f"{name}, cut", place + 1)
+    before.check(checks, case, blind, f"{name}, cut", place + 1)
     return 1 + len(places)
 
 
 def play(case, major, server, address, cut=None):
-    """Everything that came back."""
+    """A client that has had the conversation."""
     server.query("truncate t, td, ruled", DATABASE)
     client = Client(address)
-    client.send(startup(USER, DATABASE, case.version, **case.options))
-    while client.hear() not in ("Z", "EOF"):
-        pass
+    if not case.raw:
+        client.send(startup(USER, case.database, case.version, **case.options))
+        while client.hear() not in ("Z", "EOF"):
+            pass
+        if client.heard[-1][0] != case.hello:
+            raise AssertionError(f"the startup ends with {tag_line(client.heard)}")
     sent = 0
     for step in case.steps:
         if callable(step[0]):
@@ -112,7 +142,7 @@ def play(case, major, server, address, cut=None):
             sent += len(step[0])
         client.expect(step[1](major) if callable(step[1]) else step[1])
     client.finish()
-    return client.heard
+    return client
 
 
 def compare(checks, case, name, direct, through):
@@ -121,15 +151,6 @@ def compare(checks, case, name, direct, through):
         return checks.equal(shape(through), shape(direct), f"{name}: the same order of messages")
     same = masked(through) == masked(direct)
     return checks.that(same, f"{name}: the same bytes", lambda: f"direct: {tag_line(direct)}\n    pgscope: {tag_line(through)}")
-
-
-def shape(heard):
-    """Tags without those that may come at any time, and with runs of rows as one."""
-    tags = []
-    for tag, _ in heard:
-        if tag not in ("S", "N", "A", "d") and not (tag == "D" and tags[-1:] == ["D"]):
-            tags.append(tag)
-    return tags
 
 
 class Counts:
@@ -152,14 +173,14 @@ class Counts:
             "calls": {texts.get(key, key).lower(): value for key, value in calls.items()},
         }
 
-    def check(self, checks, case, name, times):
+    def check(self, checks, case, blind, name, times):
         """What was added since, `times` over."""
         end = self.now()
         more = {
             kind: {key: value - self.start[kind].get(key, 0) for key, value in counts.items() if value != self.start[kind].get(key, 0)}
             for kind, counts in end.items()
         }
-        wanted = {"queries": {"": case.queries} if case.queries else {}, "blind": case.blind, "dropped": case.dropped}
+        wanted = {"queries": {"": case.queries} if case.queries else {}, "blind": blind, "dropped": case.dropped}
         if case.calls is not None:
             wanted["calls"] = {text.lower(): count for text, count in case.calls.items()}
         for kind, counts in wanted.items():

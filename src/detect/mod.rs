@@ -18,6 +18,7 @@ mod plausible;
 mod proof;
 mod registry;
 mod relation;
+mod repetition;
 mod request_query_count;
 mod runs;
 mod slow_query;
@@ -26,6 +27,7 @@ mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod walk;
 
 pub use crate::finding::{Cause, Evidence, Finding, Severity};
 pub use allow::Allow;

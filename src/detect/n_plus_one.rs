@@ -62,13 +62,12 @@
 use super::guards::{is_batch, is_slice, is_suspect, is_system, is_write_loop};
 use super::lineage::Lineage;
 use super::loops::{self, Family, Loop};
-use super::parents::{self, Child, Parent};
 use super::proof;
-use super::relation::{self, Kind, Name, Relation};
+use super::relation::{Kind, Name, Relation};
+use super::repetition::{Repetition, child, entries, totals};
 use super::runs::Runs;
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
-use crate::request::{Confidence, Entry, Group, Request};
-use crate::sql::Facts;
+use crate::request::Request;
 use crate::units::Period;
 
 /// Name of the detector.
@@ -141,6 +140,13 @@ impl NPlusOne {
         Self { settings }
     }
 
+    fn repetition(&self) -> Repetition {
+        Repetition {
+            min_calls: self.settings.min_calls,
+            count_calls: self.settings.count_calls,
+        }
+    }
+
     /// Loops whose values are proven to come from an earlier result, one for each statement and list.
     fn proven(&self, request: &Request, runs: &Runs, lineage: &Lineage, index: usize) -> Vec<Loop> {
         let mut loops: Vec<Loop> = Vec::new();
@@ -189,124 +195,6 @@ impl NPlusOne {
         loops
     }
 
-    /// The loop of a group: its queries and what shows them to be one.
-    fn repetition(
-        &self,
-        request: &Request,
-        runs: &Runs,
-        index: usize,
-        calls: u32,
-    ) -> Option<(Vec<usize>, Evidence)> {
-        let all = runs.positions(index);
-        let in_runs: Vec<usize> = (all.iter().copied())
-            .filter(|at| runs.repeats(*at))
-            .collect();
-        let counts = request.boundary.confidence() >= Confidence::Medium
-            && calls >= self.settings.count_calls;
-        if let Some(first) = in_runs.first().copied()
-            && in_runs.len() >= self.settings.min_calls as usize
-        {
-            // What came before the loop is not of the loop: `request.user` before the users of a list.
-            let loops = |at: &usize| *at >= first;
-            let queries = if counts {
-                all.iter().copied().filter(loops).collect()
-            } else {
-                in_runs
-            };
-            Some((queries, Evidence::Run))
-        } else if counts {
-            Some((all.to_vec(), Evidence::Count))
-        } else {
-            None
-        }
-    }
-
-    /// A loop that its repetition shows, and names and numbers explain as far as they can.
-    fn repeated(
-        &self,
-        request: &Request,
-        runs: &Runs,
-        lineage: &Lineage,
-        index: usize,
-    ) -> Option<Loop> {
-        let group = request.groups.get(index)?;
-        let (queries, evidence) = self.repetition(request, runs, index, group.calls)?;
-        let suspect = Suspect {
-            request,
-            runs,
-            index,
-            group,
-            evidence,
-            foreign: lineage.is_foreign(index),
-        };
-        let found = self.judge(&suspect, queries.clone());
-        // A count has no beginning: the first call may be of its own, before the list that the others walk.
-        let stray = evidence == Evidence::Count
-            && queries.len() > self.settings.count_calls as usize
-            && (found.as_ref()).is_some_and(|found| found.relation.parent.is_none());
-        if stray
-            && let Some(later) = self.judge(&suspect, queries[1..].to_vec())
-            && later.relation.parent.is_some()
-        {
-            return Some(later);
-        }
-        found
-    }
-
-    fn judge(&self, suspect: &Suspect<'_>, mut queries: Vec<usize>) -> Option<Loop> {
-        let Suspect {
-            request,
-            runs,
-            index,
-            group,
-            evidence,
-            foreign,
-        } = *suspect;
-        let facts = &group.statement.facts;
-        let guessed = request.boundary.confidence() == Confidence::Low;
-        let first = child(index, facts, &queries, &[]);
-        let parents = if foreign {
-            Vec::new()
-        } else {
-            parents::earlier(request, runs, &first)
-        };
-        if guessed {
-            stop_at_parent(runs, &parents, &mut queries);
-            if queries.len() < self.settings.min_calls as usize {
-                return None;
-            }
-        }
-        let entries = entries(request, &queries);
-        let (calls, nanos) = totals(group, runs.positions(index), &queries, &entries);
-        let child = Child {
-            calls: u64::from(calls),
-            ..child(index, facts, &queries, &entries)
-        };
-        if !self.varies(&child)
-            || is_batch(facts, &entries)
-            || is_slice(facts, &child)
-            || is_write_loop(request, facts, &queries)
-        {
-            return None;
-        }
-        let relation = relation::read(request, &parents, &child);
-        // A value comes again where many rows share it. Elsewhere few values in many queries are duplicates.
-        let shared = matches!(relation.kind, Kind::ForwardFk | Kind::GenericFk);
-        if (!shared && child.distinct * 4 < child.calls)
-            || (guessed && !explains(&parents, &relation, &child))
-        {
-            return None;
-        }
-        Some(Loop {
-            group: index,
-            queries,
-            calls,
-            nanos,
-            evidence,
-            relation,
-        })
-    }
-
     fn finding(&self, request: &Request, family: &Family) -> Option<Finding> {
         let Loop {
             group,
@@ -335,13 +223,6 @@ impl NPlusOne {
             count: family.calls,
             wasted_seconds: super::wasted_seconds(family.nanos, family.calls),
         })
-    }
-
-    /// Values differ: in four of five queries, or, where there are many, at all.
-    fn varies(&self, child: &Child<'_>) -> bool {
-        child.distinct >= 2
-            && (child.distinct * 5 >= child.calls * 4
-                || child.calls >= u64::from(self.settings.count_calls))
     }
 
     fn severity(&self, family: &Family) -> Severity {
@@ -378,7 +259,7 @@ impl Detector for NPlusOne {
         for index in (0..request.groups.len()).filter(|index| is_suspect(*index)) {
             let proven = self.proven(request, &runs, &lineage, index);
             if proven.is_empty() {
-                loops.extend(self.repeated(request, &runs, &lineage, index));
+                loops.extend(self.repetition().repeated(request, &runs, &lineage, index));
             } else {
                 loops.extend(proven);
             }
@@ -391,79 +272,6 @@ impl Detector for NPlusOne {
                 .iter()
                 .filter_map(|family| self.finding(request, family)),
         );
-    }
-}
-
-fn entries<'a>(request: &'a Request, queries: &[usize]) -> Vec<&'a Entry> {
-    (queries.iter())
-        .filter_map(|at| request.entries.get(*at))
-        .collect()
-}
-
-fn child<'a>(group: usize, facts: &'a Facts, queries: &[usize], entries: &[&Entry]) -> Child<'a> {
-    Child {
-        group,
-        facts,
-        first: queries.first().copied().unwrap_or(0),
-        calls: entries.len() as u64,
-        distinct: distinct(entries),
-        max_rows: entries.iter().map(|entry| entry.rows).max().unwrap_or(0),
-    }
-}
-
-/// Calls and time of these queries; where they are all of the group's, also what a full request had no room for.
-fn totals(group: &Group, all: &[usize], queries: &[usize], entries: &[&Entry]) -> (u32, u64) {
-    if queries.len() == all.len() {
-        return (group.calls, group.nanos);
-    }
-    let nanos = entries.iter().map(|entry| entry.nanos).sum();
-    (u32::try_from(queries.len()).unwrap_or(u32::MAX), nanos)
-}
-
-/// A statement that repeats.
-#[derive(Clone, Copy)]
-struct Suspect<'a> {
-    request: &'a Request,
-    runs: &'a Runs,
-    index: usize,
-    group: &'a Group,
-    evidence: Evidence,
-    /// Its values come from none of the request's results.
-    foreign: bool,
-}
-
-/// Where limits are a guess, a list explains a loop only if at least half of its rows were walked: a user who
-/// opens one row after the other leaves most of them.
-fn explains(parents: &[Parent<'_>], relation: &Relation, child: &Child<'_>) -> bool {
-    let parent = relation.parent.as_ref();
-    parent.is_some_and(|(group, _)| {
-        let mut parents = parents.iter().filter(|parent| parent.group == *group);
-        parents.any(|parent| child.calls * 2 >= parent.rows)
-    })
-}
-
-fn distinct(entries: &[&Entry]) -> u64 {
-    let mut literals: Vec<u64> = entries.iter().map(|entry| entry.literals).collect();
-    literals.sort_unstable();
-    literals.dedup();
-    literals.len() as u64
-}
-
-/// Where limits are a guess, a parent that runs again opens another request.
-fn stop_at_parent(runs: &Runs, parents: &[Parent<'_>], queries: &mut Vec<usize>) {
-    let Some(first) = queries.first().copied() else {
-        return;
-    };
-    let again = (parents.iter())
-        .filter_map(|parent| {
-            let positions = runs.positions(parent.group);
-            positions
-                .get(positions.partition_point(|at| *at < first))
-                .copied()
-        })
-        .min();
-    if let Some(again) = again {
-        queries.retain(|at| *at < again);
     }
 }
 

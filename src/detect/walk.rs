@@ -1,0 +1,276 @@
+//! Matches the values of a repeated query with the rows of one column, in order.
+
+use super::lineage::{Edge, MIN_HITS, SCORE};
+use super::plausible::Fit;
+use crate::request::{Confidence, Request, Stream};
+use crate::session::At;
+
+/// The same where no name speaks for it.
+const MIN_WEAK_HITS: usize = 5;
+/// Furthest that a list may stand before its loop where the request's limits are a guess: in queries and in time.
+const RECENT_QUERIES: usize = 20;
+const RECENT_NANOS: u64 = 2_000_000_000;
+
+/// A watched column of a stream, with its values in order of size: to find the next row with a value is a search.
+pub(super) struct Column<'a> {
+    pub stream: &'a Stream,
+    pub watched: usize,
+    index: usize,
+    sorted: Vec<(u32, u32)>,
+    /// Rows before each row that have a value.
+    filled: Vec<u32>,
+}
+
+pub(super) struct Columns<'a> {
+    pub all: Vec<Column<'a>>,
+}
+
+impl<'a> Columns<'a> {
+    /// All columns with values of a request.
+    pub fn of(request: &'a Request) -> Self {
+        let mut all = Vec::new();
+        for stream in request.streams.iter() {
+            for (watched, index) in stream.shape.watched.iter().enumerate() {
+                let mut filled = Vec::with_capacity(stream.rows() + 1);
+                let mut sorted = Vec::new();
+                let mut count = 0;
+                for (row, value) in stream.column(watched).enumerate() {
+                    filled.push(count);
+                    if value != 0 {
+                        sorted.push((value, row as u32));
+                        count += 1;
+                    }
+                }
+                filled.push(count);
+                sorted.sort_unstable();
+                all.push(Column {
+                    stream,
+                    watched,
+                    index: usize::from(*index),
+                    sorted,
+                    filled,
+                });
+            }
+        }
+        Self { all }
+    }
+}
+
+impl Column<'_> {
+    /// The first row from `from` on, and before `end`, that holds `value`.
+    fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
+        let at = self.sorted.partition_point(|known| *known < (value, from));
+        let (found, row) = *self.sorted.get(at)?;
+        (found == value && row < end).then_some(row)
+    }
+
+    /// Rows with a value in this range.
+    fn filled(&self, from: u32, end: u32) -> usize {
+        let before = |row: u32| self.filled.get(row as usize).copied().unwrap_or(0);
+        before(end).saturating_sub(before(from)) as usize
+    }
+}
+
+/// A way through one column.
+pub(super) struct Walk<'a> {
+    pub request: &'a Request,
+    pub column: &'a Column<'a>,
+    /// Which key of the queries asks for the values.
+    pub key: usize,
+    pub fit: Fit,
+    /// The parent is a loop itself: its results belong together.
+    pub nested: bool,
+}
+
+impl Walk<'_> {
+    /// Loops over this column.
+    pub fn edges(&self, child: usize, queries: &[usize]) -> Vec<Edge> {
+        let guessed = self.request.boundary.confidence() == Confidence::Low;
+        if !guessed || self.nested {
+            let whole = self.walk(child, queries, 0, self.column.stream.rows() as u32);
+            return whole.into_iter().collect();
+        }
+        // Where two requests may have been taken for one, a result that comes again begins another.
+        let segments = &self.column.stream.segments;
+        let mut windows = Vec::new();
+        for (at, segment) in segments.iter().enumerate() {
+            let next = segments.get(at + 1);
+            let end = next.map_or(usize::MAX, |next| next.entry as usize);
+            let inside: Vec<usize> = (queries.iter().copied())
+                .filter(|query| (segment.entry as usize..end).contains(query))
+                .collect();
+            let rows = next.map_or(self.column.stream.rows() as u32, |next| next.row);
+            windows.extend(self.walk(child, &inside, segment.row, rows));
+        }
+        // The same loop once for each request: together they are one cause.
+        let mut edge: Option<Edge> = None;
+        for window in windows {
+            match &mut edge {
+                None => edge = Some(window),
+                Some(edge) => {
+                    edge.queries.extend(window.queries);
+                    edge.rows += window.rows;
+                    edge.skipped += window.skipped;
+                    edge.after = window.after;
+                }
+            }
+        }
+        edge.into_iter().collect()
+    }
+
+    /// Matches queries with rows from `first` to `end`, in order, each row once.
+    fn walk(&self, child: usize, queries: &[usize], first: u32, end: u32) -> Option<Edge> {
+        let mut hits: Vec<(usize, u32)> = Vec::new();
+        let mut from = first;
+        for &query in queries {
+            let Some(entry) = self.request.entries.get(query) else {
+                continue;
+            };
+            let key = entry.keys[self.key];
+            let there = self.rows_before(query).min(end);
+            if key != 0
+                && let Some(row) = self.column.next(key, from, there)
+            {
+                hits.push((query, row));
+                from = row + 1;
+            }
+        }
+        if !self.holds(queries, &hits, first, end) {
+            hits = self.cover(queries, first, end)?;
+        }
+        let (start, last) = (hits.first()?.0, hits.last()?.0);
+        let rows = hits.iter().map(|(_, row)| *row);
+        let (low, high) = (rows.clone().min()?, rows.max()?);
+        let mut matched: Vec<usize> = hits.iter().map(|(query, _)| *query).collect();
+        // A value that was not found in a loop that is proven belongs to it all the same.
+        let strays = queries
+            .iter()
+            .filter(|query| (start..=last).contains(query));
+        matched
+            .extend(strays.filter(|query| hits.binary_search_by_key(*query, |hit| hit.0).is_err()));
+        matched.sort_unstable();
+        let after = self.parent_before(start)?;
+        if self.request.boundary.confidence() == Confidence::Low && !self.is_recent(after, start) {
+            return None;
+        }
+        Some(Edge {
+            child,
+            key: self.key,
+            parent: usize::from(self.column.stream.group),
+            column: self.column.index,
+            rows: self.column.filled(first, self.rows_before(last).min(end)),
+            skipped: self.column.filled(low, high + 1).saturating_sub(hits.len()),
+            queries: matched,
+            fit: self.fit,
+            after,
+        })
+    }
+
+    /// Enough of the queries were found, and not by chance.
+    fn holds(&self, queries: &[usize], hits: &[(usize, u32)], first: u32, end: u32) -> bool {
+        let (Some((start, low)), Some((last, high))) = (hits.first(), hits.last()) else {
+            return false;
+        };
+        let fewest = if self.fit.is_weak() {
+            MIN_WEAK_HITS
+        } else {
+            MIN_HITS
+        };
+        if hits.len() < fewest {
+            return false;
+        }
+        let enough = |of: usize| hits.len() * 100 >= of * SCORE;
+        let span = queries
+            .iter()
+            .filter(|query| (*start..=*last).contains(query))
+            .count();
+        let walked = self.column.filled(*low, high + 1);
+        // Percent of the rows on the way that were asked for.
+        let density = hits.len() * 100 / walked.max(1);
+        if !enough(span) {
+            return false;
+        }
+        if self.fit.is_weak() && density < SCORE {
+            return false;
+        }
+        // Other queries of the statement belong elsewhere: then this part has to stand for itself.
+        if !enough(queries.len()) && density < 50 {
+            return false;
+        }
+        if self.request.boundary.confidence() == Confidence::Low && density < 50 {
+            return false;
+        }
+        // Rows in rising order find rising values anywhere.
+        !self.ascends(first, end) || density >= self.fit.density()
+    }
+
+    /// Every row was asked for once, in another order: `sorted()`, `reversed()`.
+    fn cover(&self, queries: &[usize], first: u32, end: u32) -> Option<Vec<(usize, u32)>> {
+        let start = *queries.first()?;
+        let there = self.rows_before(start).min(end);
+        let rows = self.column.filled(first, there);
+        if rows < MIN_HITS.max(5) || queries.len() * 10 < rows * 9 || queries.len() * 9 > rows * 10
+        {
+            return None;
+        }
+        let mut taken: Vec<u32> = Vec::new();
+        let mut hits = Vec::new();
+        for &query in queries {
+            let key = self.request.entries.get(query)?.keys[self.key];
+            let mut from = first;
+            while let Some(row) = self.column.next(key, from, there) {
+                match taken.binary_search(&row) {
+                    Ok(_) => from = row + 1,
+                    Err(place) => {
+                        taken.insert(place, row);
+                        hits.push((query, row));
+                        break;
+                    }
+                }
+            }
+        }
+        (hits.len() * 10 >= rows * 9 && hits.len() * 10 >= queries.len() * 9).then_some(hits)
+    }
+
+    /// Rows of the stream that had come before a query was sent.
+    fn rows_before(&self, query: usize) -> u32 {
+        let stream = self.column.stream;
+        let before = stream
+            .segments
+            .partition_point(|segment| (segment.entry as usize) < query);
+        match stream.segments.get(before) {
+            Some(next) => next.row,
+            None => stream.rows() as u32,
+        }
+    }
+
+    /// The parent's last query before this one.
+    fn parent_before(&self, query: usize) -> Option<usize> {
+        let segments = &self.column.stream.segments;
+        let before = segments.partition_point(|segment| (segment.entry as usize) < query);
+        segments
+            .get(before.checked_sub(1)?)
+            .map(|segment| segment.entry as usize)
+    }
+
+    fn is_recent(&self, parent: usize, child: usize) -> bool {
+        let entries = &self.request.entries;
+        let (Some(parent_entry), Some(child_entry)) = (entries.get(parent), entries.get(child))
+        else {
+            return false;
+        };
+        let ended = At(parent_entry.started.0.saturating_add(parent_entry.nanos));
+        child - parent <= RECENT_QUERIES && child_entry.started.since(ended) <= RECENT_NANOS
+    }
+
+    /// The integers of these rows never fall.
+    fn ascends(&self, first: u32, end: u32) -> bool {
+        let segments = self.column.stream.segments.iter();
+        let mut inside =
+            segments.filter(|segment| (first..end.max(first + 1)).contains(&segment.row));
+        match (inside.next(), inside.next()) {
+            (Some(segment), None) => segment.ascending & 1 << self.column.watched != 0,
+            _ => false,
+        }
+    }
+}

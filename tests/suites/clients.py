@@ -25,7 +25,7 @@ from harness.servers import binary
 
 ASYNCPG = "0.32.0"
 SQLALCHEMY = "2.0.44"
-SQLALCHEMY_TESTS = ["test/dialect/postgresql", "test/dialect/test_suite.py"]
+SQLALCHEMY_TESTS = [f"test/dialect/postgresql/test_{name}.py" for name in ("dialect", "on_conflict", "query", "types")]
 # Debian 12's.
 PSYCOPG = "3.1.7"
 # It writes until the server's error arrives, and counts how much that was: each hop holds some bytes more.
@@ -35,7 +35,7 @@ ASYNCPG_FLAKY = ["tests.test_execute.TestExecuteMany.test_executemany_server_fai
 def asyncpg(checks, programs):
     """asyncpg, which speaks the extended protocol by itself, without libpq."""
     home = clean(sources.of_pypi("asyncpg", ASYNCPG), "tests")
-    packages = sources.python_packages(f"asyncpg-{ASYNCPG}", f"asyncpg=={ASYNCPG}")
+    packages = sources.python_packages(f"asyncpg-{ASYNCPG}", f"asyncpg=={ASYNCPG}", "distro~=1.9.0")
 
     def run(server, address):
         record = folder() / "record"
@@ -76,7 +76,7 @@ def sqlalchemy(checks, programs):
         uri = f"postgresql+psycopg://{server.user}@{address[0]}:{address[1]}/postgres"
         return pytest([f"--dburi={uri}", *SQLALCHEMY_TESTS], home, packages, server, address)
 
-    twice.judge(checks, "sqlalchemy", run, programs, least=1000)
+    twice.judge(checks, "sqlalchemy", run, programs, least=300)
 
 
 SUITES = {"asyncpg": asyncpg, "psycopg": psycopg, "sqlalchemy": sqlalchemy}

@@ -1,6 +1,7 @@
 """Other people's sources, fetched once into target/suites: nothing of theirs is kept in this repository."""
 
 import contextlib
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def of_pypi(package, version):
 
 def python_packages(name, *packages):
     """A folder for PYTHONPATH with these packages and what they need."""
-    place = target() / "suites" / f"{name}-packages"
+    key = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8]
+    place = target() / "suites" / f"{name}-packages-{key}"
     with _once(place, ", ".join(packages)) as wanted:
         if wanted:
             _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", place, *packages], place)
@@ -49,7 +51,9 @@ def of_debian(package, version=None):
             source = f"{package}={version}" if version else package
             _run([*apt, "source", "--download-only", source], place)
             _unpack(place, "*.orig.tar.*")
-    return next(path for path in place.iterdir() if path.is_dir() and path.name not in ("lists", "parts"))
+            shutil.rmtree(place / "lists")
+            shutil.rmtree(place / "parts")
+    return next(path for path in place.iterdir() if path.is_dir())
 
 
 def files_of_debian(package, version):

@@ -49,11 +49,11 @@ class Sources:
         self.libraries = programs.parent / "lib"
         self.testers = self.libraries / "pgxs" / "src" / "test"
         self.programs = programs
-        self.inner = f"lib/postgresql/{major}/lib"
+        archives = self.headers / "usr" / "lib" / "postgresql" / str(major) / "lib"
+        self.archives = [archives / f"lib{name}.a" for name in ("pgcommon", "pgport")]
         self.includes = [
             self.tree / "src" / "interfaces" / "libpq",
             self.headers / "usr" / "include" / "postgresql" / str(major) / "server",
-            self.headers / "usr" / "include" / "postgresql" / "internal",
         ]
         self.built = target() / "suites" / f"postgres-built-{version}"
         self.built.mkdir(parents=True, exist_ok=True)
@@ -174,8 +174,7 @@ def libpq_pipeline(checks, source):
     home = source.tree / "src" / "test" / "modules" / "libpq_pipeline"
     # Those whose messages do not depend on timing.
     traced = {path.stem for path in (home / "traces").glob("*.trace")}
-    static = [source.headers / "usr" / source.inner / f"lib{name}.a" for name in ("pgcommon", "pgport")]
-    linked = [*static, "-l:libpq.so.5", "-lm"]
+    linked = [*source.archives, "-l:libpq.so.5", "-lm"]
     program = source.compile(home / "libpq_pipeline.c", "libpq_pipeline", *linked)
     runs = [("libpq_pipeline", program, source.programs, "", "")]
     if eighteen := majors.installed(18):

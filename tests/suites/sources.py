@@ -5,7 +5,6 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
@@ -100,8 +99,7 @@ def _run(command, cwd):
 
 def _unpack(place, pattern):
     archive = next(place.glob(pattern))
-    with tarfile.open(archive) as content:
-        content.extractall(place, filter="data")
+    shutil.unpack_archive(archive, place)
     archive.unlink()
 
 

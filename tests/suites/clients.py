@@ -15,6 +15,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE / "sequences")]
+from harness.venv import run_in_venv
+
+run_in_venv()
 
 import majors
 import sources

@@ -137,7 +137,7 @@ fn full() -> Full {
 fn scrape(criterion: &mut Criterion) {
     let source: Arc<dyn Source> = Arc::new(full());
     let registry = Registry::new();
-    let registered = Metrics::new(Arc::clone(&source), "127.0.0.1:5432")
+    let registered = Metrics::new(Arc::clone(&source), Arc::default())
         .and_then(|metrics| registry.register(Box::new(metrics)));
     let encode = |registry: &Registry| TextEncoder::new().encode_to_string(&registry.gather());
     let (Ok(()), Ok(text)) = (registered, encode(&registry)) else {

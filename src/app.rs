@@ -10,7 +10,7 @@ mod wiring;
 
 pub use failure::Failure;
 
-use crate::config::{Address, Problems, Settings, UpstreamAddress, changes};
+use crate::config::{Address, Problems, Settings, UpstreamList, changes};
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ fn signals() -> io::Result<(Stop, Signal)> {
 /// Runs until SIGTERM or SIGINT. `token` is what the admin address asks for; `load` reads the configuration again for SIGHUP.
 pub fn serve(
     settings: Settings,
-    upstream: UpstreamAddress,
+    upstream: UpstreamList,
     token: Option<String>,
     load: &dyn Fn() -> Result<Settings, Problems>,
 ) -> Result<(), Failure> {
@@ -126,7 +126,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// One line for each bound address. A closed standard output is no reason not to serve.
-fn announce(upstream: &UpstreamAddress, listen: &Address, admin: SocketAddr) {
+fn announce(upstream: &UpstreamList, listen: &Address, admin: SocketAddr) {
     let mut out = io::stdout().lock();
     let _ = write!(
         out,

@@ -6,7 +6,7 @@ use crate::finding::Severity;
 use crate::sql::{Fingerprint, Verb};
 use crate::stats::{
     ConnectionOutcome, Durations, OTHER, Snapshot, Source, Stage, StatementTotals,
-    TransactionOutcome, seconds,
+    TransactionOutcome, Upstreams, seconds,
 };
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -19,13 +19,13 @@ pub(super) const PREFIX: &str = "pgscope_";
 /// Turns one snapshot a scrape into metric families.
 pub struct Metrics {
     source: Arc<dyn Source>,
-    upstream: String,
+    upstreams: Arc<Upstreams>,
     descs: Vec<Desc>,
 }
 
 impl Metrics {
-    /// `upstream` names the server in `upstream_up`.
-    pub fn new(source: Arc<dyn Source>, upstream: &str) -> prometheus::Result<Self> {
+    /// `upstreams` are the servers of `upstream_up`.
+    pub fn new(source: Arc<dyn Source>, upstreams: Arc<Upstreams>) -> prometheus::Result<Self> {
         let descs = spec::ALL.iter().map(|spec| {
             let labels = spec.labels.iter().map(|label| (*label).to_owned());
             Desc::new(
@@ -37,7 +37,7 @@ impl Metrics {
         });
         Ok(Self {
             source,
-            upstream: upstream.to_owned(),
+            upstreams,
             descs: descs.collect::<Result<_, _>>()?,
         })
     }
@@ -51,7 +51,7 @@ impl Collector for Metrics {
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.source.snapshot();
         let mut families = Families::default();
-        families.relay(&*self.source, &self.upstream);
+        families.relay(&*self.source, &self.upstreams);
         families.queries(&snapshot);
         families.databases(&snapshot);
         families.requests(&snapshot);
@@ -70,7 +70,7 @@ impl Families {
         self.0.extend(families);
     }
 
-    fn relay(&mut self, source: &dyn Source, upstream: &str) {
+    fn relay(&mut self, source: &dyn Source, upstreams: &Upstreams) {
         let traffic = source.traffic();
         let mut build = Family::new(&spec::BUILD_INFO);
         build.value([env!("CARGO_PKG_VERSION")], 1.0);
@@ -89,7 +89,9 @@ impl Families {
         bytes.value(["frontend"], frontend as f64);
         bytes.value(["backend"], backend as f64);
         let mut up = Family::new(&spec::UPSTREAM_UP);
-        up.value([upstream], f64::from(u8::from(traffic.upstream_up())));
+        for (upstream, is_up) in upstreams.tried() {
+            up.value([upstream], f64::from(u8::from(is_up)));
+        }
         let mut removed = Family::new(&spec::SCRAM_PLUS_REMOVED_TOTAL);
         removed.value([], traffic.offers_changed() as f64);
         self.push([build, open, ended, profiling, bytes, up, removed]);

@@ -107,7 +107,7 @@ impl Settings {
             + 1 // connections_open
             + super::ConnectionOutcome::ALL.len()
             + 2 // bytes_total
-            + 1 // upstream_up
+            + super::MAX_UPSTREAMS // upstream_up
             + 1 // scram_plus_removed_total
             + super::snapshot::BLIND_REASONS.len()
             + super::Stage::ALL.len()

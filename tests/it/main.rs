@@ -7,6 +7,7 @@ mod faults;
 mod lifecycle;
 mod metrics;
 mod requests;
+mod servers;
 mod signals;
 mod startup;
 mod support;

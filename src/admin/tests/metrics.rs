@@ -6,7 +6,9 @@ use crate::finding::{Evidence, Severity};
 use crate::request::{Boundary, Kind, Request};
 use crate::session::{At, BlindReason, SqlState};
 use crate::sql::{Fingerprint, Statement, Verb};
-use crate::stats::{FindingRow, QuerySample, Settings, Source, Stage, Stats, TransactionOutcome};
+use crate::stats::{
+    FindingRow, QuerySample, Settings, Source, Stage, Stats, TransactionOutcome, Upstreams,
+};
 use prometheus::{Registry, TextEncoder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +16,14 @@ use std::sync::Arc;
 /// Series of a scrape with their values; a series twice is an error, as it is for Prometheus.
 fn scrape(source: Fixture) -> BTreeMap<String, f64> {
     let registry = Registry::new();
-    let metrics = Metrics::new(Arc::new(source), "db:5432").unwrap();
+    let upstreams = Upstreams::new(
+        ["db:5432", "standby:5432", "later:5432"]
+            .map(str::to_owned)
+            .into_iter(),
+    );
+    upstreams.set(0, false);
+    upstreams.set(1, true);
+    let metrics = Metrics::new(Arc::new(source), Arc::new(upstreams)).unwrap();
     registry.register(Box::new(metrics)).unwrap();
     let text = TextEncoder::new()
         .encode_to_string(&registry.gather())
@@ -158,6 +167,7 @@ fn numbers_come_out_under_the_names_and_labels_of_the_contract() {
         ("table_evictions_total{table=\"routes\"}".to_owned(), 0.0),
         ("profiling_seconds_total{stage=\"backend\"}".to_owned(), 1.5),
         ("upstream_up{upstream=\"db:5432\"}".to_owned(), 0.0),
+        ("upstream_up{upstream=\"standby:5432\"}".to_owned(), 1.0),
     ] {
         assert_eq!(series.get(&format!("pgscope_{name}")), Some(&value), "{name}");
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub use crate::proxy::Listener;
+pub use crate::proxy::{Inherited, Listener};
 
 /// What the relay and the admin server share.
 pub struct Shared {

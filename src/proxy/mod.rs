@@ -62,7 +62,7 @@ mod watch;
 
 pub use address::{Address, AddressError, ListenAddress, UpstreamAddress};
 pub use clock::Clock;
-pub use listener::Listener;
+pub use listener::{Inherited, Listener};
 pub use serve::serve;
 pub use servers::UpstreamList;
 pub use settings::{Settings, ShutdownSettings};

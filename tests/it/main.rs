@@ -11,6 +11,7 @@ mod servers;
 mod signals;
 mod startup;
 mod support;
+mod systemd;
 mod tls;
 mod tls_server;
 mod transcripts;

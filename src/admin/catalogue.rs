@@ -70,6 +70,8 @@ mod specs {
         CONNECTIONS_TOTAL = counter("connections_total", ["outcome"], "Connections of clients that ended, by how.");
         CONNECTION_SETUP_SECONDS = histogram("connection_setup_seconds", ["database"],
             "Time from accepting a connection to its first ReadyForQuery.");
+        CANCEL_REQUESTS_TOTAL = counter("cancel_requests_total", ["database"],
+            "CancelRequests that were forwarded, by database of the session that they named.");
         BYTES_TOTAL = counter("bytes_total", ["direction"],
             "Bytes read from clients (frontend) and from the server (backend).");
         QUERIES_TOTAL = counter("queries_total", ["database", "status", "user", "verb"],

@@ -131,11 +131,15 @@ impl Families {
 
     fn databases(&mut self, snapshot: &Snapshot) {
         let mut setup = Family::new(&spec::CONNECTION_SETUP_SECONDS);
+        let mut cancels = Family::new(&spec::CANCEL_REQUESTS_TOTAL);
         let mut transactions = Family::new(&spec::TRANSACTIONS_TOTAL);
         let mut duration = Family::new(&spec::TRANSACTION_DURATION_SECONDS);
         let mut idle = Family::new(&spec::IDLE_IN_TRANSACTION_SECONDS);
         for (database, row) in snapshot.databases.iter().zip(&snapshot.database_rows) {
             durations(&mut setup, [database], &row.setup);
+            if row.cancel_requests > 0 {
+                cancels.value([database], row.cancel_requests as f64);
+            }
             for outcome in TransactionOutcome::ALL {
                 let labels = [&**database, outcome.as_str()];
                 let ended = &row.transactions[outcome as usize];
@@ -146,7 +150,7 @@ impl Families {
                 durations(&mut idle, labels, &row.idle[outcome as usize]);
             }
         }
-        self.push([setup, transactions, duration, idle]);
+        self.push([setup, cancels, transactions, duration, idle]);
     }
 
     fn requests(&mut self, snapshot: &Snapshot) {

@@ -1,6 +1,6 @@
 //! What the profiler keeps of one connection beside its decoder.
 
-use super::Shared;
+use super::{Profiler, Shared};
 use crate::detect::Detectors;
 use crate::finding::Cause;
 use crate::request::{self, ClassKey, Request, Tracker};
@@ -59,9 +59,26 @@ impl Watch {
         }
     }
 
-    pub fn observe(&mut self, event: Event<'_>, shared: &mut Shared, settings: &request::Settings) {
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn observe(&mut self, event: Event<'_>, shared: &mut Shared, profiler: &Profiler) {
         match event {
-            Event::Query(query) => self.query(&query, shared, settings),
+            Event::Query(query) => self.query(&query, shared, &profiler.settings),
+            Event::BackendKey(key) => {
+                if let Some(session) = shared.sessions.get_mut(&self.id) {
+                    session.cancel_key = Some(key.hash(profiler.seed));
+                }
+            }
+            Event::Cancel(key) => {
+                let named = shared.named_by(key.hash(profiler.seed));
+                let key = named.and_then(|(_, session)| {
+                    session.info.cancel_requests += 1;
+                    session.key
+                });
+                shared.stats.cancel_request(key);
+            }
             Event::Ready { status, at, first } => self.ready(status, at, first, shared),
             Event::Startup {
                 user,
@@ -80,8 +97,8 @@ impl Watch {
             }
             Event::Blind { reason } => {
                 shared.stats.blind(reason);
-                if let Some(info) = shared.sessions.get_mut(&self.id) {
-                    info.blind = Some(reason.as_str());
+                if let Some(session) = shared.sessions.get_mut(&self.id) {
+                    session.info.blind = Some(reason.as_str());
                 }
             }
             Event::Dropped { reason } => shared.stats.dropped(reason),
@@ -89,7 +106,8 @@ impl Watch {
     }
 
     fn startup(&mut self, user: &str, database: &str, application: &str, shared: &mut Shared) {
-        if let Some(info) = shared.sessions.get_mut(&self.id) {
+        if let Some(session) = shared.sessions.get_mut(&self.id) {
+            let info = &mut session.info;
             info.database = database.into();
             info.user = user.into();
             info.application = application.into();
@@ -107,8 +125,12 @@ impl Watch {
         let Some(names) = self.names.take() else {
             return;
         };
+        let key = shared.stats.session(&names.database, &names.user);
+        if let Some(session) = shared.sessions.get_mut(&self.id) {
+            session.key = Some(key);
+        }
         self.known = Some(Known {
-            key: shared.stats.session(&names.database, &names.user),
+            key,
             tracker: Tracker::new(names.database.as_str().into()),
             class: shared.classes.find(names),
         });
@@ -209,7 +231,8 @@ impl Watch {
         }
         self.ready = at;
         known.tracker.ready(at);
-        if let Some(info) = shared.sessions.get_mut(&self.id) {
+        if let Some(session) = shared.sessions.get_mut(&self.id) {
+            let info = &mut session.info;
             info.queries = self.queries;
             info.status = match status {
                 TransactionStatus::Idle => "idle",

@@ -6,11 +6,14 @@ use crate::proxy::servers::UpstreamList;
 use crate::proxy::settings::{Settings, ShutdownSettings};
 use crate::proxy::tls::Tls;
 use crate::proxy::unreachable::{Attempt, Unreachable};
+use crate::proxy::upstream::Server;
+use crate::session::CancelKey;
 use crate::stats::Upstreams;
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Clients that may at one time be told that there are too many of them; more are cut off without a word.
@@ -35,6 +38,8 @@ pub struct Shared {
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     crowd: Arc<Semaphore>,
+    /// By number of the session: where it is. As many as there are connections.
+    servers: Mutex<HashMap<u64, Server>>,
     draining: AtomicBool,
 }
 
@@ -43,6 +48,15 @@ pub(super) struct Admission {
     /// It is one too many; the client is told so.
     pub(super) refused: bool,
     _permit: OwnedSemaphorePermit,
+}
+
+/// A session is at a server.
+pub(super) struct Placed<'a>(&'a Shared, u64);
+
+impl Drop for Placed<'_> {
+    fn drop(&mut self) {
+        self.0.servers().remove(&self.1);
+    }
 }
 
 impl Shared {
@@ -67,6 +81,7 @@ impl Shared {
             places: Arc::new(Semaphore::new(places)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             crowd: Arc::new(Semaphore::new(1)),
+            servers: Mutex::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -101,6 +116,22 @@ impl Shared {
     /// Allows those who looked whether servers are there to finish, though nobody waits for them.
     pub(super) fn look_around(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.crowd).try_acquire_owned().ok()
+    }
+
+    /// The server of the session that a CancelRequest names, where the session is known and open.
+    pub(super) fn server_of(&self, key: CancelKey<'_>) -> Option<Server> {
+        let session = self.profiler.session_of(key)?;
+        self.servers().get(&session).copied()
+    }
+
+    /// Remembers where a session is, until what is returned is dropped.
+    pub(super) fn place(&self, session: u64, server: Server) -> Placed<'_> {
+        self.servers().insert(session, server);
+        Placed(self, session)
+    }
+
+    fn servers(&self) -> MutexGuard<'_, HashMap<u64, Server>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An attempt to connect to a server that failed.

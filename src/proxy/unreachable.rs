@@ -76,6 +76,12 @@ impl Unreachable {
     }
 }
 
+impl From<Attempt> for Unreachable {
+    fn from(attempt: Attempt) -> Self {
+        Self(vec![attempt])
+    }
+}
+
 impl FromIterator<Self> for Unreachable {
     fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
         Self(parts.into_iter().flat_map(|part| part.0).collect())

@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Stream, Unreachable>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<(Stream, Server), Unreachable>> + Send>>;
 
 /// One server, once its name is an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Server {
 /// The server's side of a connection that is being set up. Does nothing until it is awaited for the first time.
 pub(super) enum Upstream {
     Connecting(Connecting),
-    Connected(Stream),
+    Connected(Stream, Server),
     Failed(Unreachable),
 }
 
@@ -41,16 +41,34 @@ impl Upstream {
         Self::Connecting(Box::pin(async move { connect(&shared).await }))
     }
 
+    /// Goes to this server and no other, unless that is where it is already.
+    pub(super) async fn redirect(&mut self, server: Server, shared: Arc<Shared>) {
+        // The first one is where it is probably going, and a second connection would only be noise in the server's log.
+        // On its way to any other it may have to wait for a server that does not answer.
+        if server.index == 0 {
+            let _ = self.connected().await;
+        }
+        if matches!(self, Self::Connected(_, connected) if *connected == server) {
+            return;
+        }
+        *self = Self::Connecting(Box::pin(async move {
+            let result = open(&shared, server).await;
+            result
+                .map(|stream| (stream, server))
+                .map_err(|error| shared.attempt(server.index, server.address, error).into())
+        }));
+    }
+
     /// The stream, when it is there, or why there will be none. May be dropped and called again.
     pub(super) async fn connected(&mut self) -> Result<&mut Stream, &Unreachable> {
         if let Self::Connecting(connecting) = self {
             *self = match connecting.await {
-                Ok(stream) => Self::Connected(stream),
+                Ok((stream, server)) => Self::Connected(stream, server),
                 Err(error) => Self::Failed(error),
             };
         }
         match self {
-            Self::Connected(stream) => Ok(stream),
+            Self::Connected(stream, _) => Ok(stream),
             Self::Failed(error) => Err(error),
             // Replaced above.
             Self::Connecting(_) => pending().await,
@@ -82,7 +100,7 @@ pub async fn probe(shared: &Arc<Shared>) -> Result<(), Unreachable> {
         attempts.spawn(async move {
             let result = try_server(&shared, index).await;
             match &result {
-                Ok(Stream::Tls(stream)) => shared.tls.tell(Some(stream)),
+                Ok((Stream::Tls(stream), _)) => shared.tls.tell(Some(stream)),
                 Ok(_) => shared.tls.tell(None),
                 Err(_) => {}
             }
@@ -111,7 +129,7 @@ pub async fn probe(shared: &Arc<Shared>) -> Result<(), Unreachable> {
 }
 
 /// A connection to the first server that can be reached.
-async fn connect(shared: &Shared) -> Result<Stream, Unreachable> {
+async fn connect(shared: &Shared) -> Result<(Stream, Server), Unreachable> {
     let mut failed = Unreachable::default();
     for index in 0..shared.upstream.all().len() {
         match try_server(shared, index).await {
@@ -124,7 +142,7 @@ async fn connect(shared: &Shared) -> Result<Stream, Unreachable> {
 
 /// A connection to this server. Its name is resolved anew, so that a server that moved is found, and each of its
 /// addresses is tried in turn.
-async fn try_server(shared: &Shared, index: usize) -> Result<Stream, Unreachable> {
+async fn try_server(shared: &Shared, index: usize) -> Result<(Stream, Server), Unreachable> {
     let mut failed = Unreachable::default();
     let result = match addresses(shared, index).await {
         Err(error) => {
@@ -137,7 +155,7 @@ async fn try_server(shared: &Shared, index: usize) -> Result<Stream, Unreachable
                 let server = Server { index, address };
                 match open(shared, server).await {
                     Ok(stream) => {
-                        connected = Some(stream);
+                        connected = Some((stream, server));
                         break;
                     }
                     Err(error) => failed.push(shared.attempt(index, address, error)),

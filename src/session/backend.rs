@@ -1,7 +1,9 @@
 //! Messages from the server.
 
 use super::Sink;
-use super::event::{At, Event, Outcome, SqlState, TransactionStatus};
+use super::event::{
+    At, CancelKey, Event, LONGEST_CANCEL_KEY, Outcome, SqlState, TransactionStatus,
+};
 use super::owed::{Fate, Kind};
 use super::pairing::{NO_ROOM, Pairing, error, is_asynchronous};
 use crate::wire::{Message, command_rows, error_fields, parameter_status};
@@ -13,7 +15,17 @@ pub(super) fn cap(tag: u8) -> usize {
         b'C' => 64,
         b'E' => 4096,
         b'S' => 512,
+        b'K' => LONGEST_CANCEL_KEY,
         _ => 0,
+    }
+}
+
+/// A key that is too long to be one is no key that a CancelRequest could name.
+fn backend_key(message: &Message<'_>, sink: &mut Sink<'_>) {
+    if message.body.len() == message.length as usize
+        && let Some(key) = CancelKey::new(message.body)
+    {
+        sink(Event::BackendKey(key));
     }
 }
 
@@ -31,6 +43,7 @@ impl Pairing {
                 return;
             }
             b'S' => return self.parameter(message.body),
+            b'K' => return backend_key(&message, sink),
             tag if is_asynchronous(tag) => return,
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! What a session tells: a few kinds of event, borrowed from the session's buffers.
 
 use crate::sql::Part;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A moment: nanoseconds since the process took its first look at the clock. Only differences mean anything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
@@ -93,6 +94,33 @@ impl BlindReason {
     }
 }
 
+/// What a CancelRequest must name: the body of BackendKeyData. A secret, so that nothing prints it.
+#[derive(Clone, Copy)]
+pub struct CancelKey<'a>(&'a [u8]);
+
+impl<'a> CancelKey<'a> {
+    /// A process number and 4 to 256 bytes; `None` for what is no key.
+    pub fn new(body: &'a [u8]) -> Option<Self> {
+        (8..=LONGEST_CANCEL_KEY)
+            .contains(&body.len())
+            .then_some(Self(body))
+    }
+
+    /// All that is kept of it.
+    pub fn hash(self, seed: u64) -> u64 {
+        xxh3_64_with_seed(self.0, seed)
+    }
+}
+
+impl std::fmt::Debug for CancelKey<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("CancelKey")
+    }
+}
+
+/// The longest [`CancelKey`]: the process number and the longest key of protocol 3.2.
+pub(super) const LONGEST_CANCEL_KEY: usize = 4 + 256;
+
 /// One execution, at its end.
 #[derive(Debug)]
 pub struct Query<'a> {
@@ -140,6 +168,10 @@ pub enum Event<'a> {
         /// `application_name`, or empty.
         application: &'a str,
     },
+    /// BackendKeyData was read.
+    BackendKey(CancelKey<'a>),
+    /// A CancelRequest was read.
+    Cancel(CancelKey<'a>),
     /// A query ended.
     Query(Query<'a>),
     /// ReadyForQuery.

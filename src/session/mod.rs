@@ -16,7 +16,9 @@ mod owed;
 mod pairing;
 mod prepared;
 
-pub use event::{At, BlindReason, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
+pub use event::{
+    At, BlindReason, CancelKey, Event, Outcome, Protocol, Query, SqlState, TransactionStatus,
+};
 
 use crate::wire::{FirstPacket, Framer, MAX_STARTUP_LENGTH, first_packet, startup_parameters};
 use pairing::Pairing;
@@ -170,7 +172,12 @@ impl Session {
                 let rest = buffer.split_off(8);
                 self.phase = Phase::Encryption(BlindReason::Gss, rest);
             }
-            FirstPacket::Cancel(_) => self.phase = Phase::Cancel,
+            FirstPacket::Cancel(_) => {
+                if let Some(key) = cancel_key(buffer) {
+                    sink(Event::Cancel(key));
+                }
+                self.phase = Phase::Cancel;
+            }
             FirstPacket::DirectTls => self.go_blind(BlindReason::Encrypted, sink),
             FirstPacket::Unknown => self.go_blind(BlindReason::Startup, sink),
             FirstPacket::Startup(length) => {
@@ -222,6 +229,14 @@ impl Session {
             self.pairing.first_byte(tag, at);
         }
         self.pairing.stalled(stalled);
+    }
+}
+
+/// The key of the CancelRequest that these bytes begin with.
+pub fn cancel_key(bytes: &[u8]) -> Option<CancelKey<'_>> {
+    match first_packet(bytes) {
+        FirstPacket::Cancel(length) => CancelKey::new(bytes.get(8..length)?),
+        _ => None,
     }
 }
 

@@ -116,6 +116,7 @@ impl Settings {
             + 7; // process_*
         let sessions = 2 * VERBS * pairs; // queries_total
         let per_database = DURATION_SERIES // connection_setup_seconds
+            + 1 // cancel_requests_total
             + (2 * DURATION_SERIES + 1) * VERBS // query_*
             + (self.sqlstates + 1) // errors_total
             + super::TransactionOutcome::ALL.len() * (1 + 2 * DURATION_SERIES);

@@ -56,6 +56,8 @@ pub struct DatabaseRow {
     pub transactions: [Durations; 3],
     /// Time idle in a transaction by outcome of the transaction.
     pub idle: [Durations; 3],
+    /// CancelRequests for its sessions.
+    pub cancel_requests: u64,
 }
 
 /// A copy of all totals at one moment, without quantiles.

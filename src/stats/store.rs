@@ -10,7 +10,7 @@ use super::snapshot::{BLIND_REASONS, DatabaseRow, Snapshot, TransactionOutcome};
 use super::sqlstates::SqlStates;
 use super::statements::{StatementEntry, StatementSlot, Statements};
 use super::words::{Counters, Table};
-use super::{Filter, Settings};
+use super::{Filter, OTHER, Settings};
 use crate::request::Request;
 use crate::session::{BlindReason, SqlState};
 use crate::sql::{Fingerprint, Statement};
@@ -115,6 +115,14 @@ impl Stats {
     ) {
         if let Some(row) = self.database(key) {
             row.idle[outcome as usize].record(nanos);
+        }
+    }
+
+    /// Counts a CancelRequest; `None` where nobody knows whose.
+    pub fn cancel_request(&mut self, key: Option<SessionKey>) {
+        let key = key.unwrap_or_else(|| self.session(OTHER, OTHER));
+        if let Some(row) = self.database(key) {
+            row.cancel_requests += 1;
         }
     }
 

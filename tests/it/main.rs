@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod cancels;
 mod faults;
 mod lifecycle;
 mod metrics;

@@ -250,6 +250,7 @@ fn filled() -> Fixture {
         status: "idle",
         since: At(0),
         queries: 3,
+        cancel_requests: 2,
         blind: None,
     }];
     source.boundaries = vec![BoundaryInfo {

@@ -61,6 +61,7 @@ fn feed(stats: &mut Stats, number: u64) {
         stats.error(key, SqlState(code));
     }
     stats.connection_setup(key, 1);
+    stats.cancel_request(Some(key));
     for outcome in TransactionOutcome::ALL {
         stats.transaction(key, outcome, 1_000_000);
         stats.idle_in_transaction(key, outcome, 1_000_000);

@@ -79,6 +79,7 @@ fn request(route: usize, nanos: u64) -> Request {
         closed: At(2 * nanos),
         queries: 12,
         nanos,
+        think_nanos: 0,
         groups: Vec::new(),
         entries: Vec::new(),
         ungrouped: 0,
@@ -101,6 +102,7 @@ fn full() -> Full {
                 error: false,
                 nanos,
                 first_byte_nanos: nanos,
+                stalled_nanos: 0,
                 rows: 21,
             };
             stats.query(session, &sample);

@@ -113,11 +113,15 @@ impl Families {
         }
         let mut duration = Family::new(&spec::QUERY_DURATION_SECONDS);
         let mut first_byte = Family::new(&spec::QUERY_FIRST_BYTE_SECONDS);
+        let mut transfer = Family::new(&spec::QUERY_TRANSFER_SECONDS_TOTAL);
+        let mut stall = Family::new(&spec::CLIENT_STALL_SECONDS_TOTAL);
         let mut rows = Family::new(&spec::QUERY_ROWS_TOTAL);
         for row in &snapshot.verbs {
             let labels = [name(&snapshot.databases, row.database), row.verb.as_str()];
             durations(&mut duration, labels, &row.duration);
             durations(&mut first_byte, labels, &row.first_byte);
+            transfer.value(labels, seconds(row.transfer_nanos));
+            stall.value(labels, seconds(row.stalled_nanos));
             rows.value(labels, row.rows as f64);
         }
         let mut errors = Family::new(&spec::ERRORS_TOTAL);
@@ -126,17 +130,27 @@ impl Families {
             let database = name(&snapshot.databases, row.database);
             errors.value([database, code], row.count as f64);
         }
-        self.push([queries, duration, first_byte, rows, errors]);
+        self.push([queries, duration, first_byte, transfer, stall, rows, errors]);
     }
 
     fn databases(&mut self, snapshot: &Snapshot) {
         let mut setup = Family::new(&spec::CONNECTION_SETUP_SECONDS);
+        let mut batches = Family::new(&spec::BATCHES_TOTAL);
+        let mut batch = Family::new(&spec::BATCH_DURATION_SECONDS);
+        let mut think = Family::new(&spec::THINK_SECONDS_TOTAL);
         let mut cancels = Family::new(&spec::CANCEL_REQUESTS_TOTAL);
         let mut transactions = Family::new(&spec::TRANSACTIONS_TOTAL);
         let mut duration = Family::new(&spec::TRANSACTION_DURATION_SECONDS);
         let mut idle = Family::new(&spec::IDLE_IN_TRANSACTION_SECONDS);
         for (database, row) in snapshot.databases.iter().zip(&snapshot.database_rows) {
             durations(&mut setup, [database], &row.setup);
+            if row.batches.count() > 0 {
+                batches.value([database], row.batches.count() as f64);
+            }
+            durations(&mut batch, [database], &row.batches);
+            if row.think_nanos > 0 {
+                think.value([database], seconds(row.think_nanos));
+            }
             if row.cancel_requests > 0 {
                 cancels.value([database], row.cancel_requests as f64);
             }
@@ -150,7 +164,16 @@ impl Families {
                 durations(&mut idle, labels, &row.idle[outcome as usize]);
             }
         }
-        self.push([setup, cancels, transactions, duration, idle]);
+        self.push([
+            setup,
+            cancels,
+            batches,
+            batch,
+            think,
+            transactions,
+            duration,
+            idle,
+        ]);
     }
 
     fn requests(&mut self, snapshot: &Snapshot) {

@@ -6,6 +6,7 @@
 
 mod source;
 mod tap;
+mod transaction;
 mod watch;
 
 pub use tap::Tap;

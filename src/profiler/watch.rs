@@ -1,5 +1,6 @@
 //! What the profiler keeps of one connection beside its decoder.
 
+use super::transaction::Transaction;
 use super::{Profiler, Shared};
 use crate::detect::Detectors;
 use crate::finding::Cause;
@@ -16,14 +17,6 @@ struct Known {
     tracker: Tracker,
 }
 
-/// A transaction block that is open.
-#[derive(Clone, Copy)]
-struct Transaction {
-    began: At,
-    /// Nanoseconds without a query.
-    idle: u64,
-}
-
 pub(super) struct Watch {
     id: u64,
     client: String,
@@ -34,6 +27,8 @@ pub(super) struct Watch {
     ready: At,
     transaction: Option<Transaction>,
     queries: u64,
+    /// Of the last query.
+    verb: Option<Verb>,
     /// How many queries the open request had when detectors last looked at it before its end, and what they found.
     inspected: u32,
     reported: Vec<Cause>,
@@ -54,6 +49,7 @@ impl Watch {
             ready: opened,
             transaction: None,
             queries: 0,
+            verb: None,
             inspected: 0,
             reported: Vec::new(),
         }
@@ -94,6 +90,16 @@ impl Watch {
                     None => shared.stats.session(OTHER, OTHER),
                 };
                 shared.stats.error(key, sqlstate);
+            }
+            Event::Batch { nanos } => {
+                if let Some(known) = &self.known {
+                    shared.stats.batch(known.key, nanos);
+                }
+            }
+            Event::Stalled { nanos } => {
+                if let (Some(known), Some(verb)) = (&self.known, self.verb) {
+                    shared.stats.stalled(known.key, verb, nanos);
+                }
             }
             Event::Blind { reason } => {
                 shared.stats.blind(reason);
@@ -156,6 +162,7 @@ impl Watch {
             (None, _) if query.outcome == Outcome::Empty => Verb::Empty,
             _ => Verb::Other,
         };
+        self.verb = Some(verb);
         let whose = facts.map_or(Whose::Data, |facts| facts.class);
         let error = match query.outcome {
             Outcome::Error(sqlstate) => {
@@ -173,6 +180,7 @@ impl Watch {
                 error,
                 nanos,
                 first_byte_nanos: query.first_byte.since(query.started),
+                stalled_nanos: query.stalled,
                 rows: query.rows,
             },
         );
@@ -215,8 +223,7 @@ impl Watch {
             (TransactionStatus::Idle, Some(transaction)) => {
                 // It ended without a COMMIT or ROLLBACK of its own.
                 self.transaction = None;
-                end_transaction(
-                    transaction,
+                transaction.end(
                     TransactionOutcome::Rollback,
                     at,
                     known.key,
@@ -272,13 +279,7 @@ impl Watch {
                     TransactionOutcome::Rollback
                 };
                 self.transaction = None;
-                end_transaction(
-                    transaction,
-                    outcome,
-                    query.finished,
-                    known.key,
-                    &mut shared.stats,
-                );
+                transaction.end(outcome, query.finished, known.key, &mut shared.stats);
             }
             _ => {}
         }
@@ -326,13 +327,7 @@ impl Watch {
     pub fn close(&mut self, at: At, shared: &mut Shared) {
         if let Some(known) = &mut self.known {
             if let Some(transaction) = self.transaction.take() {
-                end_transaction(
-                    transaction,
-                    TransactionOutcome::Lost,
-                    at,
-                    known.key,
-                    &mut shared.stats,
-                );
+                transaction.end(TransactionOutcome::Lost, at, known.key, &mut shared.stats);
             }
             let Shared {
                 stats,
@@ -348,17 +343,6 @@ impl Watch {
         }
         shared.sessions.remove(&self.id);
     }
-}
-
-fn end_transaction(
-    transaction: Transaction,
-    outcome: TransactionOutcome,
-    at: At,
-    key: SessionKey,
-    stats: &mut Stats,
-) {
-    stats.transaction(key, outcome, at.since(transaction.began));
-    stats.idle_in_transaction(key, outcome, transaction.idle);
 }
 
 /// Counts a closed request and what the detectors find in it beyond what was reported while it was open.

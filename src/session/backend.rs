@@ -47,6 +47,7 @@ impl Pairing {
             tag if is_asynchronous(tag) => return,
             _ => {}
         }
+        self.idle_since = at;
         if self.lost.is_some() {
             if message.tag == b'Z' {
                 self.count_ready(message.body, at, sink);
@@ -179,15 +180,23 @@ impl Pairing {
             .iter()
             .position(|owed| owed.kind == Kind::CopyEnd);
         let mut index = 0;
-        self.queue.retain(|owed| {
+        let mut swallowed = None;
+        self.queue.retain_mut(|owed| {
             let keep = index == 0
                 || match end {
                     Some(end) => index != end && (index > end || owed.kind != Kind::Sync),
                     None => owed.kind != Kind::Sync,
                 };
             index += 1;
+            // The batch of a Sync that is ignored goes on to the next.
+            match (owed.kind, keep) {
+                (Kind::Sync, false) => _ = swallowed.get_or_insert(owed.sent),
+                (Kind::Sync, true) => owed.sent = swallowed.take().unwrap_or(owed.sent),
+                _ => {}
+            }
             keep
         });
+        self.unsynced = swallowed.or(self.unsynced);
         self.client_copies = end.is_none();
         true
     }
@@ -280,7 +289,13 @@ impl Pairing {
                 false
             }
             Some(kind) if kind.is_ended_by_ready() => {
-                self.pop(Fate::Complete, sink);
+                let owed = self.pop(Fate::Complete, sink);
+                if let Some(sync) = owed.filter(|owed| owed.kind == Kind::Sync)
+                    && self.batched > 1
+                {
+                    let nanos = at.since(sync.sent);
+                    sink(Event::Batch { nanos });
+                }
                 if kind == Kind::Query {
                     self.names.forget_unnamed();
                 }
@@ -318,6 +333,7 @@ impl Pairing {
             _ => TransactionStatus::Idle,
         };
         self.batch = None;
+        self.batched = 0;
         if self.status == TransactionStatus::Idle {
             self.names.end_transaction();
         }

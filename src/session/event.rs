@@ -140,8 +140,10 @@ pub struct Query<'a> {
     pub first_byte: At,
     /// Its last reply byte was read.
     pub finished: At,
-    /// How long the client kept its reply from being written, in nanoseconds.
+    /// How long the client kept its reply from being written, in nanoseconds, as far as that held up the rest of it.
     pub stalled: u64,
+    /// Nanoseconds since the start of the session in which the server owed nothing, up to when this was sent.
+    pub idled: u64,
     /// How it ended.
     pub outcome: Outcome,
     /// DataRows, or else the number in the command tag.
@@ -182,6 +184,16 @@ pub enum Event<'a> {
         at: At,
         /// The first one: authentication is over.
         first: bool,
+    },
+    /// A Sync was answered, and with it two queries or more.
+    Batch {
+        /// From the first byte of the first message behind the Sync before to the ReadyForQuery, in nanoseconds.
+        nanos: u64,
+    },
+    /// The client kept bytes from being written that no query was waiting for: the end of a reply.
+    Stalled {
+        /// For so many nanoseconds.
+        nanos: u64,
     },
     /// An ErrorResponse outside any query: refused startup, termination by the administrator.
     Error {

@@ -47,6 +47,8 @@ pub struct Session {
     front: Framer,
     back: Framer,
     pairing: Pairing,
+    /// When the first byte of the message was read that the client is in the middle of.
+    began: At,
 }
 
 impl Default for Session {
@@ -63,6 +65,7 @@ impl Session {
             front: Framer::new(frontend::cap),
             back: Framer::new(backend::cap),
             pairing: Pairing::new(),
+            began: At::default(),
         }
     }
 
@@ -205,10 +208,16 @@ impl Session {
     }
 
     fn messages_from_client(&mut self, bytes: &[u8], at: At, sink: &mut Sink<'_>) {
+        if !self.front.is_inside() {
+            self.began = at;
+        }
         let mut input = bytes;
         loop {
             match self.front.next(&mut input) {
-                Ok(Some(message)) => self.pairing.frontend(message, at, sink),
+                Ok(Some(message)) => {
+                    self.pairing.frontend(message, self.began, at, sink);
+                    self.began = at;
+                }
                 Ok(None) => return,
                 Err(_) => return self.go_blind(BlindReason::Framing, sink),
             }
@@ -228,7 +237,7 @@ impl Session {
         if let Some(tag) = self.back.open_message() {
             self.pairing.first_byte(tag, at);
         }
-        self.pairing.stalled(stalled);
+        self.pairing.stalled(stalled, sink);
     }
 }
 

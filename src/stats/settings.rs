@@ -117,7 +117,9 @@ impl Settings {
         let sessions = 2 * VERBS * pairs; // queries_total
         let per_database = DURATION_SERIES // connection_setup_seconds
             + 1 // cancel_requests_total
-            + (2 * DURATION_SERIES + 1) * VERBS // query_*
+            + 1 // think_seconds_total
+            + 1 + DURATION_SERIES // batches_total, batch_duration_seconds
+            + (2 * DURATION_SERIES + 3) * VERBS // query_*, client_stall_seconds_total
             + (self.sqlstates + 1) // errors_total
             + super::TransactionOutcome::ALL.len() * (1 + 2 * DURATION_SERIES);
         let requests = routes * (1 + QUERY_COUNT_SERIES + 2 * DURATION_SERIES);
@@ -140,7 +142,7 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         let settings = Settings::default();
         let databases = settings.databases + 1;
-        let per_verb = 2 * (settings.database_users + databases) + 41 * databases;
+        let per_verb = 2 * (settings.database_users + databases) + 43 * databases;
         let rest = settings.series_ceiling() - per_verb * VERBS;
         let stated = format!("with the defaults {rest} + {per_verb}·V.");
         assert!(text.contains(&stated), "{stated}");

@@ -13,7 +13,7 @@ use super::words::{Counters, Table};
 use super::{Filter, OTHER, Settings};
 use crate::request::Request;
 use crate::session::{BlindReason, SqlState};
-use crate::sql::{Fingerprint, Statement};
+use crate::sql::{Fingerprint, Statement, Verb};
 use std::sync::Arc;
 
 /// All totals. Plain data: no clock and no lock inside.
@@ -86,6 +86,18 @@ impl Stats {
         }
     }
 
+    /// Counts time in which the end of a reply to a query of this verb waited for the client.
+    pub fn stalled(&mut self, key: SessionKey, verb: Verb, nanos: u64) {
+        self.queries.stalled(key, verb, nanos);
+    }
+
+    /// Counts a batch.
+    pub fn batch(&mut self, key: SessionKey, nanos: u64) {
+        if let Some(row) = self.database(key) {
+            row.batches.record(nanos);
+        }
+    }
+
     /// Counts an ErrorResponse.
     pub fn error(&mut self, key: SessionKey, code: SqlState) {
         self.errors.error(key.database, code);
@@ -147,6 +159,10 @@ impl Stats {
         if request.queries > 0 {
             self.routes.request(request);
             self.recent.push(request);
+            let database = self.queries.databases.find(&request.database).unwrap_or(0);
+            if let Some(row) = self.databases.get_mut(usize::from(database)) {
+                row.think_nanos += request.think_nanos;
+            }
         }
     }
 

@@ -213,6 +213,7 @@ fn filled() -> Fixture {
             error: false,
             nanos,
             first_byte_nanos: nanos,
+            stalled_nanos: 0,
             rows: 1,
         };
         stats.query(key, &sample);

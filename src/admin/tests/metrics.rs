@@ -52,6 +52,7 @@ fn feed(stats: &mut Stats, number: u64) {
                 error,
                 nanos: 100_000_000,
                 first_byte_nanos: 90_000_000,
+                stalled_nanos: 0,
                 rows: 4,
             };
             stats.query(key, &sample);
@@ -62,6 +63,7 @@ fn feed(stats: &mut Stats, number: u64) {
     }
     stats.connection_setup(key, 1);
     stats.cancel_request(Some(key));
+    stats.batch(key, 7_000_000);
     for outcome in TransactionOutcome::ALL {
         stats.transaction(key, outcome, 1_000_000);
         stats.idle_in_transaction(key, outcome, 1_000_000);
@@ -77,6 +79,7 @@ fn feed(stats: &mut Stats, number: u64) {
             closed: At(50_000_000),
             queries: 7,
             nanos: 40_000_000,
+            think_nanos: 5_000_000,
             groups: Vec::new(),
             entries: Vec::new(),
             ungrouped: 0,

@@ -93,7 +93,7 @@ impl Admin {
 }
 
 impl Scrape {
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         Self(lines.map(Series::parse).collect())
     }

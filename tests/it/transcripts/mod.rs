@@ -21,6 +21,8 @@ fn millis(nanos: u64) -> f64 {
 fn show(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::BackendKey(_) => return None,
+        Event::Batch { nanos } => format!("batch {}ms", millis(*nanos)),
+        Event::Stalled { nanos } => format!("stalled {}ms", millis(*nanos)),
         Event::Cancel(_) => "cancel".to_owned(),
         Event::Startup {
             user,

@@ -2,6 +2,7 @@
 
 use crate::profiler::Profiler;
 use crate::proxy::clock::Clock;
+use crate::proxy::resolver::Resolver;
 use crate::proxy::servers::UpstreamList;
 use crate::proxy::settings::{Settings, ShutdownSettings};
 use crate::proxy::tls::Tls;
@@ -35,6 +36,7 @@ pub struct Shared {
     pub clock: Clock,
     /// `[client_tls]` and `[upstream_tls]`, with their certificates.
     pub tls: Tls,
+    pub(super) resolver: Resolver,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     crowd: Arc<Semaphore>,
@@ -78,6 +80,7 @@ impl Shared {
             shutdown,
             clock,
             tls: Tls::default(),
+            resolver: Resolver::default(),
             places: Arc::new(Semaphore::new(places)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             crowd: Arc::new(Semaphore::new(1)),
@@ -89,6 +92,12 @@ impl Shared {
     /// Encrypts the legs as this says.
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Has names looked up by somebody else than the system.
+    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
         self
     }
 

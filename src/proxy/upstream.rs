@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -176,12 +176,11 @@ async fn addresses(shared: &Shared, index: usize) -> io::Result<Vec<Option<Socke
         return Ok(vec![None]);
     };
     let limit = shared.settings.connect_timeout.0;
-    let found = within(limit, lookup_host((host.as_str(), *port))).await?;
-    let found: Vec<_> = found.map(Some).collect();
+    let found = within(limit, shared.resolver.look_up(host, *port)).await?;
     if found.is_empty() {
         return Err(none());
     }
-    Ok(found)
+    Ok(found.into_iter().map(Some).collect())
 }
 
 /// A connection to this address, encrypted as `[upstream_tls]` says.

@@ -273,6 +273,7 @@ impl Scenario {
                 closed: At(0),
                 queries: 0,
                 nanos: 0,
+                think_nanos: 0,
                 groups: Vec::new(),
                 entries: Vec::new(),
                 ungrouped: 0,

@@ -79,6 +79,7 @@ fn request(route: usize, nanos: u64) -> Request {
         closed: At(2 * nanos),
         queries: 12,
         nanos,
+        think_nanos: 0,
         groups: Vec::new(),
         entries: Vec::new(),
         ..Request::default()
@@ -101,6 +102,7 @@ fn full() -> Full {
                 error: false,
                 nanos,
                 first_byte_nanos: nanos,
+                stalled_nanos: 0,
                 rows: 21,
             };
             stats.query(session, &sample);
@@ -137,7 +139,7 @@ fn full() -> Full {
 fn scrape(criterion: &mut Criterion) {
     let source: Arc<dyn Source> = Arc::new(full());
     let registry = Registry::new();
-    let registered = Metrics::new(Arc::clone(&source), "127.0.0.1:5432")
+    let registered = Metrics::new(Arc::clone(&source), Arc::default())
         .and_then(|metrics| registry.register(Box::new(metrics)));
     let encode = |registry: &Registry| TextEncoder::new().encode_to_string(&registry.gather());
     let (Ok(()), Ok(text)) = (registered, encode(&registry)) else {

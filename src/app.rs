@@ -6,11 +6,12 @@
 mod descriptors;
 mod failure;
 mod panics;
+mod systemd;
 mod wiring;
 
 pub use failure::Failure;
 
-use crate::config::{Address, Problems, Settings, UpstreamAddress, changes};
+use crate::config::{Address, Problems, Settings, UpstreamList, changes};
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -51,10 +52,11 @@ fn signals() -> io::Result<(Stop, Signal)> {
 /// Runs until SIGTERM or SIGINT. `token` is what the admin address asks for; `load` reads the configuration again for SIGHUP.
 pub fn serve(
     settings: Settings,
-    upstream: UpstreamAddress,
+    upstream: UpstreamList,
     token: Option<String>,
     load: &dyn Fn() -> Result<Settings, Problems>,
 ) -> Result<(), Failure> {
+    let inherited = systemd::socket()?;
     let shared = Arc::new(Shared::new(&settings, upstream.clone(), token)?);
     panics::hush(Arc::clone(&shared));
     descriptors::check(settings.proxy.max_connections);
@@ -62,17 +64,21 @@ pub fn serve(
     // Handlers come before the addresses are printed, so that whoever reads them may send a signal at once.
     let (mut stop_signal, mut hangup) = main_runtime.block_on(async { signals() })?;
 
-    let relay_listener = relay_runtime
-        .block_on(Listener::bind(&settings.listen))
-        .map_err(|error| Failure::bind("listen", "--listen", &settings.listen, error))?;
+    let relay_listener = relay_runtime.block_on(async {
+        match inherited {
+            Some(socket) => {
+                Listener::inherit(socket).map_err(|error| Failure::Inherit(error.to_string()))
+            }
+            None => Listener::bind(&settings.listen)
+                .await
+                .map_err(|error| Failure::bind("listen", "--listen", &settings.listen, error)),
+        }
+    })?;
+    let listen = relay_listener.address()?;
     let admin_listener = admin_runtime
         .block_on(TcpListener::bind(settings.admin.listen))
         .map_err(|error| Failure::bind("admin.listen", "--admin", &settings.admin.listen, error))?;
-    announce(
-        &upstream,
-        &relay_listener.address()?,
-        admin_listener.local_addr()?,
-    );
+    announce(&upstream, &listen, admin_listener.local_addr()?);
 
     let (draining, draining_seen) = watch::channel(false);
     let (stop, stop_seen) = watch::channel(false);
@@ -80,6 +86,7 @@ pub fn serve(
     let admin = wiring::admin(admin_listener, Arc::clone(&shared), stop_seen);
     let relay_end = spawn("relay", relay_runtime, relay)?;
     let admin_end = spawn("admin", admin_runtime, admin)?;
+    systemd::ready(&listen, &upstream);
 
     main_runtime.block_on(async {
         let mut current = settings;
@@ -91,7 +98,11 @@ pub fn serve(
                     tracing::info!(signal = name, grace = %current.shutdown.grace, "draining");
                     break;
                 }
-                _ = hangup.recv() => reload(&mut current, load(), &shared),
+                _ = hangup.recv() => {
+                    systemd::reloading();
+                    reload(&mut current, load(), &shared);
+                    systemd::ready(&listen, &upstream);
+                }
                 end = &mut relay_end => return Err(Failure::Relay(reason(end))),
                 // Traffic goes on: an application must not lose its database because its metrics are gone.
                 end = &mut admin_end, if admin_runs => {
@@ -100,6 +111,7 @@ pub fn serve(
                 }
             }
         }
+        systemd::stopping(&current.shutdown.grace);
         shared.drain();
         draining.send_replace(true);
         tokio::select! {
@@ -126,7 +138,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// One line for each bound address. A closed standard output is no reason not to serve.
-fn announce(upstream: &UpstreamAddress, listen: &Address, admin: SocketAddr) {
+fn announce(upstream: &UpstreamList, listen: &Address, admin: SocketAddr) {
     let mut out = io::stdout().lock();
     let _ = write!(
         out,

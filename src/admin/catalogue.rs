@@ -70,6 +70,8 @@ mod specs {
         CONNECTIONS_TOTAL = counter("connections_total", ["outcome"], "Connections of clients that ended, by how.");
         CONNECTION_SETUP_SECONDS = histogram("connection_setup_seconds", ["database"],
             "Time from accepting a connection to its first ReadyForQuery.");
+        CANCEL_REQUESTS_TOTAL = counter("cancel_requests_total", ["database"],
+            "CancelRequests that were forwarded, by database of the session that they named.");
         BYTES_TOTAL = counter("bytes_total", ["direction"],
             "Bytes read from clients (frontend) and from the server (backend).");
         QUERIES_TOTAL = counter("queries_total", ["database", "status", "user", "verb"],
@@ -78,6 +80,15 @@ mod specs {
             "Time from the last byte of a query to the last byte of its reply.");
         QUERY_FIRST_BYTE_SECONDS = histogram("query_first_byte_seconds", ["database", "verb"],
             "Time from the last byte of a query to the first byte of its reply.");
+        QUERY_TRANSFER_SECONDS_TOTAL = counter("query_transfer_seconds_total", ["database", "verb"],
+            "Time from the first to the last byte of replies, without the time in which the client did not take them.");
+        CLIENT_STALL_SECONDS_TOTAL = counter("client_stall_seconds_total", ["database", "verb"],
+            "Time in which bytes of replies waited for the client.");
+        BATCHES_TOTAL = counter("batches_total", ["database"], "Pipelined batches: two queries or more between two Syncs.");
+        BATCH_DURATION_SECONDS = histogram("batch_duration_seconds", ["database"],
+            "Time from the first byte of a batch to its ReadyForQuery.");
+        THINK_SECONDS_TOTAL = counter("think_seconds_total", ["database"],
+            "Time within requests in which the server owed nothing and waited for the next query.");
         QUERY_ROWS_TOTAL = counter("query_rows_total", ["database", "verb"], "Rows returned or changed by queries.");
         ERRORS_TOTAL = counter("errors_total", ["database", "sqlstate"], "ErrorResponse messages of the server by SQLSTATE.");
         TRANSACTIONS_TOTAL = counter("transactions_total", ["database", "outcome"], "Transaction blocks that ended, by how.");

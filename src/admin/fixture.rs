@@ -3,7 +3,7 @@
 use super::state::{AdminState, Check, Readiness, Settings};
 use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, RecentRequest, RouteEntry, SessionInfo, Snapshot, Source,
-    StatementEntry, Stats, Summary, Traffic,
+    StatementEntry, Stats, Summary, Traffic, Upstreams,
 };
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -65,13 +65,15 @@ pub(super) fn base() -> SystemTime {
 /// A proxy that listens before a server that answers.
 pub(super) fn state_of(source: Fixture) -> AdminState {
     let readiness = Readiness::default();
+    let upstreams = Upstreams::new(std::iter::once("db:5432".to_owned()));
+    upstreams.set(0, false);
     readiness.set_listening();
     AdminState {
         source: Arc::new(source),
         readiness: Arc::new(readiness),
         health: Arc::new(|| -> Check { Box::pin(async { Ok(()) }) }),
         base: base(),
-        upstream: "db:5432".to_owned(),
+        upstreams: Arc::new(upstreams),
         settings: Settings::default(),
         token: None,
     }

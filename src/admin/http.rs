@@ -71,7 +71,7 @@ pub(super) async fn serve_within(
 
 fn registry(state: &AdminState) -> prometheus::Result<Registry> {
     let registry = Registry::new();
-    let metrics = Metrics::new(Arc::clone(&state.source), &state.upstream)?;
+    let metrics = Metrics::new(Arc::clone(&state.source), Arc::clone(&state.upstreams))?;
     registry.register(Box::new(metrics))?;
     registry.register(Box::new(ProcessMetrics::new()))?;
     Ok(registry)

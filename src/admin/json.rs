@@ -179,6 +179,7 @@ pub(super) struct Session {
     status: &'static str,
     since: String,
     queries: u64,
+    cancel_requests: u64,
     blind: Option<&'static str>,
 }
 
@@ -193,6 +194,7 @@ impl Session {
             status: session.status,
             since: state.time(session.since),
             queries: session.queries,
+            cancel_requests: session.cancel_requests,
             blind: session.blind,
         }
     }

@@ -6,7 +6,7 @@ use crate::finding::Severity;
 use crate::sql::{Fingerprint, Verb};
 use crate::stats::{
     ConnectionOutcome, Durations, OTHER, Snapshot, Source, Stage, StatementTotals,
-    TransactionOutcome, seconds,
+    TransactionOutcome, Upstreams, seconds,
 };
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -19,13 +19,13 @@ pub(super) const PREFIX: &str = "pgscope_";
 /// Turns one snapshot a scrape into metric families.
 pub struct Metrics {
     source: Arc<dyn Source>,
-    upstream: String,
+    upstreams: Arc<Upstreams>,
     descs: Vec<Desc>,
 }
 
 impl Metrics {
-    /// `upstream` names the server in `upstream_up`.
-    pub fn new(source: Arc<dyn Source>, upstream: &str) -> prometheus::Result<Self> {
+    /// `upstreams` are the servers of `upstream_up`.
+    pub fn new(source: Arc<dyn Source>, upstreams: Arc<Upstreams>) -> prometheus::Result<Self> {
         let descs = spec::ALL.iter().map(|spec| {
             let labels = spec.labels.iter().map(|label| (*label).to_owned());
             Desc::new(
@@ -37,7 +37,7 @@ impl Metrics {
         });
         Ok(Self {
             source,
-            upstream: upstream.to_owned(),
+            upstreams,
             descs: descs.collect::<Result<_, _>>()?,
         })
     }
@@ -51,7 +51,7 @@ impl Collector for Metrics {
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.source.snapshot();
         let mut families = Families::default();
-        families.relay(&*self.source, &self.upstream);
+        families.relay(&*self.source, &self.upstreams);
         families.queries(&snapshot);
         families.databases(&snapshot);
         families.requests(&snapshot);
@@ -70,7 +70,7 @@ impl Families {
         self.0.extend(families);
     }
 
-    fn relay(&mut self, source: &dyn Source, upstream: &str) {
+    fn relay(&mut self, source: &dyn Source, upstreams: &Upstreams) {
         let traffic = source.traffic();
         let mut build = Family::new(&spec::BUILD_INFO);
         build.value([env!("CARGO_PKG_VERSION")], 1.0);
@@ -89,7 +89,9 @@ impl Families {
         bytes.value(["frontend"], frontend as f64);
         bytes.value(["backend"], backend as f64);
         let mut up = Family::new(&spec::UPSTREAM_UP);
-        up.value([upstream], f64::from(u8::from(traffic.upstream_up())));
+        for (upstream, is_up) in upstreams.tried() {
+            up.value([upstream], f64::from(u8::from(is_up)));
+        }
         let mut removed = Family::new(&spec::SCRAM_PLUS_REMOVED_TOTAL);
         removed.value([], traffic.offers_changed() as f64);
         self.push([build, open, ended, profiling, bytes, up, removed]);
@@ -111,11 +113,15 @@ impl Families {
         }
         let mut duration = Family::new(&spec::QUERY_DURATION_SECONDS);
         let mut first_byte = Family::new(&spec::QUERY_FIRST_BYTE_SECONDS);
+        let mut transfer = Family::new(&spec::QUERY_TRANSFER_SECONDS_TOTAL);
+        let mut stall = Family::new(&spec::CLIENT_STALL_SECONDS_TOTAL);
         let mut rows = Family::new(&spec::QUERY_ROWS_TOTAL);
         for row in &snapshot.verbs {
             let labels = [name(&snapshot.databases, row.database), row.verb.as_str()];
             durations(&mut duration, labels, &row.duration);
             durations(&mut first_byte, labels, &row.first_byte);
+            transfer.value(labels, seconds(row.transfer_nanos));
+            stall.value(labels, seconds(row.stalled_nanos));
             rows.value(labels, row.rows as f64);
         }
         let mut errors = Family::new(&spec::ERRORS_TOTAL);
@@ -124,16 +130,30 @@ impl Families {
             let database = name(&snapshot.databases, row.database);
             errors.value([database, code], row.count as f64);
         }
-        self.push([queries, duration, first_byte, rows, errors]);
+        self.push([queries, duration, first_byte, transfer, stall, rows, errors]);
     }
 
     fn databases(&mut self, snapshot: &Snapshot) {
         let mut setup = Family::new(&spec::CONNECTION_SETUP_SECONDS);
+        let mut batches = Family::new(&spec::BATCHES_TOTAL);
+        let mut batch = Family::new(&spec::BATCH_DURATION_SECONDS);
+        let mut think = Family::new(&spec::THINK_SECONDS_TOTAL);
+        let mut cancels = Family::new(&spec::CANCEL_REQUESTS_TOTAL);
         let mut transactions = Family::new(&spec::TRANSACTIONS_TOTAL);
         let mut duration = Family::new(&spec::TRANSACTION_DURATION_SECONDS);
         let mut idle = Family::new(&spec::IDLE_IN_TRANSACTION_SECONDS);
         for (database, row) in snapshot.databases.iter().zip(&snapshot.database_rows) {
             durations(&mut setup, [database], &row.setup);
+            if row.batches.count() > 0 {
+                batches.value([database], row.batches.count() as f64);
+            }
+            durations(&mut batch, [database], &row.batches);
+            if row.think_nanos > 0 {
+                think.value([database], seconds(row.think_nanos));
+            }
+            if row.cancel_requests > 0 {
+                cancels.value([database], row.cancel_requests as f64);
+            }
             for outcome in TransactionOutcome::ALL {
                 let labels = [&**database, outcome.as_str()];
                 let ended = &row.transactions[outcome as usize];
@@ -144,7 +164,16 @@ impl Families {
                 durations(&mut idle, labels, &row.idle[outcome as usize]);
             }
         }
-        self.push([setup, transactions, duration, idle]);
+        self.push([
+            setup,
+            cancels,
+            batches,
+            batch,
+            think,
+            transactions,
+            duration,
+            idle,
+        ]);
     }
 
     fn requests(&mut self, snapshot: &Snapshot) {

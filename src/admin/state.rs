@@ -1,7 +1,7 @@
 //! What the admin address needs to know.
 
 use crate::session::At;
-use crate::stats::Source;
+use crate::stats::{Source, Upstreams};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub struct AdminState {
     pub health: Arc<dyn HealthCheck>,
     /// The time of day at `At(0)`.
     pub base: SystemTime,
-    /// Name of the server in `upstream_up`.
-    pub upstream: String,
+    /// The servers of `upstream_up`.
+    pub upstreams: Arc<Upstreams>,
     /// Who may ask.
     pub settings: Settings,
     /// The bearer token that all but `/livez` and `/readyz` demand.

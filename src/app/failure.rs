@@ -18,6 +18,8 @@ pub enum Failure {
         /// What the system said.
         error: io::Error,
     },
+    /// The service manager passed something that clients cannot connect to.
+    Inherit(String),
     /// A certificate or a key cannot be used.
     Tls(TlsError),
     /// The system refused a thread, a signal handler or an event loop.
@@ -68,6 +70,11 @@ impl Display for Failure {
                     "error: cannot listen on {address} (`{key}`): {error}\n  hint: {advice} with {flag}"
                 )
             }
+            Self::Inherit(reason) => write!(
+                out,
+                "error: cannot use what was passed with LISTEN_FDS: {reason}\n  hint: pass one listening stream socket \
+                 (ListenStream= in the .socket unit), or unset LISTEN_FDS to have pgscope bind `listen` itself"
+            ),
             Self::Tls(error) => write!(out, "error: {error}\n  hint: {}", error.hint),
             Self::System(error) => write!(
                 out,

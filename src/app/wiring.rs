@@ -2,7 +2,7 @@
 //! profiler.
 
 use crate::admin::{self, AdminState, Check, HealthCheck, Readiness};
-use crate::config::{Settings, UpstreamAddress};
+use crate::config::{Settings, UpstreamList};
 use crate::profiler::Profiler;
 use crate::proxy::{self, Clock, Tls, TlsError};
 use crate::session::At;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub use crate::proxy::Listener;
+pub use crate::proxy::{Inherited, Listener};
 
 /// What the relay and the admin server share.
 pub struct Shared {
@@ -27,7 +27,7 @@ impl Shared {
     /// Builds it from the settings, before any port is bound. Reads certificates and keys.
     pub fn new(
         settings: &Settings,
-        upstream: UpstreamAddress,
+        upstream: UpstreamList,
         token: Option<String>,
     ) -> Result<Self, TlsError> {
         let tls = Tls::load(&settings.client_tls, &settings.upstream_tls, &upstream)?;
@@ -85,10 +85,9 @@ impl HealthCheck for Upstream {
     fn check(&self) -> Check {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let upstream = &shared.upstream;
             proxy::probe(&shared)
                 .await
-                .map_err(|error| format!("no connection to {upstream}: {error}"))
+                .map_err(|error| format!("no connection to {error}"))
         })
     }
 }
@@ -124,7 +123,7 @@ pub async fn admin(
         readiness: Arc::clone(&shared.readiness),
         health: Arc::new(Upstream(Arc::clone(&shared.proxy))),
         base: shared.clock.time_of_day(At(0)),
-        upstream: shared.proxy.upstream.to_string(),
+        upstreams: Arc::clone(&shared.proxy.upstreams),
         settings: shared.admin.clone(),
         token: shared.token.clone(),
     };

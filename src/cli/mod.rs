@@ -6,7 +6,7 @@ mod report;
 
 use crate::app;
 use crate::config::{
-    self, Inputs, Problem, Problems, Schema, Settings, Source, UPSTREAM_MISSING, UpstreamAddress,
+    self, Inputs, Problem, Problems, Schema, Settings, Source, UPSTREAM_MISSING, UpstreamList,
 };
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::io::Write;
@@ -111,7 +111,7 @@ fn serve(schema: &Schema, matches: &ArgMatches) -> ExitCode {
     }
 }
 
-fn upstream(settings: &Settings) -> Result<UpstreamAddress, Problems> {
+fn upstream(settings: &Settings) -> Result<UpstreamList, Problems> {
     let (what, hint) = UPSTREAM_MISSING;
     let missing = || Problem {
         source: Source::Default,

@@ -21,7 +21,7 @@ pub use rules::UPSTREAM_MISSING;
 pub use secret::mask;
 pub use sections::{
     Address, Admin, ClientTls, Detectors, ListenAddress, Log, LogFormat, LogLevel, Proxy, Request,
-    Shutdown, Stats, UpstreamAddress, UpstreamTls,
+    Shutdown, Stats, UpstreamList, UpstreamTls,
 };
 pub use show::{Change, changes, resolved};
 pub use token::{admin_token, read_token};
@@ -38,8 +38,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Address that the application connects to. Port 0 lets the system choose.
     pub listen: ListenAddress,
-    /// The PostgreSQL server. Needed by `serve`.
-    pub upstream: Option<UpstreamAddress>,
+    /// The PostgreSQL servers. Needed by `serve`.
+    pub upstream: Option<UpstreamList>,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`

@@ -90,11 +90,8 @@ pub(super) fn together(schema: &Schema, settings: &Settings, sources: &Sources) 
         })
         .collect();
     let (listen, admin) = (settings.listen.address(), socket(settings.admin.listen));
-    if let Some(upstream) = settings
-        .upstream
-        .as_ref()
-        .map(|upstream| upstream.address())
-    {
+    let servers = settings.upstream.iter().flat_map(|upstream| upstream.all());
+    for upstream in servers.map(|server| server.address()) {
         for (key, own) in [("listen", listen), ("admin.listen", &admin)] {
             if reaches(upstream, own) {
                 problems.push(problem(
@@ -174,15 +171,15 @@ fn ip(host: &str) -> Result<IpAddr, &str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::sections::{ListenAddress, UpstreamAddress};
+    use super::super::sections::{ListenAddress, UpstreamList};
     use super::*;
 
     #[test]
     fn a_loop_is_seen() {
         let reaches = |upstream: &str, listen: &str| {
-            let upstream: UpstreamAddress = upstream.parse().unwrap();
+            let upstream: UpstreamList = upstream.parse().unwrap();
             let listen: ListenAddress = listen.parse().unwrap();
-            super::reaches(upstream.address(), listen.address())
+            super::reaches(upstream.all()[0].address(), listen.address())
         };
         assert!(reaches("127.0.0.1:6432", "127.0.0.1:6432"));
         assert!(reaches("localhost:6432", "127.0.0.1:6432"));

@@ -3,7 +3,7 @@
 pub use crate::detect::Settings as Detectors;
 pub use crate::proxy::{
     Address, ClientTls, ListenAddress, Settings as Proxy, ShutdownSettings as Shutdown,
-    UpstreamAddress, UpstreamTls,
+    UpstreamList, UpstreamTls,
 };
 pub use crate::request::Settings as Request;
 pub use crate::stats::Settings as Stats;
@@ -32,10 +32,10 @@ pub const ALIASES: &[(&str, &str, &str)] = &[("admin.listen", "admin", "PGSCOPE_
 
 /// What the sections refuse beyond their types: the section, and a message that begins with the key.
 pub fn check(settings: &Settings) -> Vec<(&'static str, String)> {
-    let unix = settings
-        .upstream
-        .as_ref()
-        .is_some_and(|upstream| matches!(upstream.address(), Address::Unix(_)));
+    let unix = settings.upstream.as_ref().is_some_and(|upstream| {
+        let mut servers = upstream.all().iter();
+        servers.any(|server| matches!(server.address(), Address::Unix(_)))
+    });
     [
         ("proxy", settings.proxy.check()),
         ("client_tls", settings.client_tls.check()),

@@ -52,8 +52,10 @@ impl Edge {
 pub(super) struct Lineage {
     /// In the order of their children's first queries.
     pub edges: Vec<Edge>,
-    /// Groups whose values all came from nowhere, although all earlier results were seen.
+    /// Groups whose values came from no result that was seen.
     foreign: Vec<usize>,
+    /// Groups all of whose rows were seen.
+    seen: Vec<usize>,
 }
 
 impl Lineage {
@@ -63,6 +65,11 @@ impl Lineage {
         if request.streams.iter().next().is_none() {
             return lineage;
         }
+        let whole = request
+            .streams
+            .iter()
+            .filter(|stream| !stream.cut && stream.width() > 0);
+        lineage.seen = whole.map(|stream| usize::from(stream.group)).collect();
         let columns = Columns::of(request);
         let mut order: Vec<usize> = (0..request.groups.len())
             .filter(|group| runs.positions(*group).len() >= MIN_HITS && suspect(*group))
@@ -79,8 +86,7 @@ impl Lineage {
                 lineage.edges.push(edge);
                 found = true;
             }
-            if !found && request.streams.is_complete() && keys_known(request, runs.positions(group))
-            {
+            if !found && keys_known(request, runs.positions(group)) {
                 lineage.foreign.push(group);
             }
         }
@@ -92,9 +98,9 @@ impl Lineage {
         self.edges.iter().filter(move |edge| edge.child == child)
     }
 
-    /// The group's values come from none of the request's results.
-    pub fn is_foreign(&self, group: usize) -> bool {
-        self.foreign.contains(&group)
+    /// The values of `child` do not come from the rows of `parent`: all of both were seen.
+    pub fn refutes(&self, child: usize, parent: usize) -> bool {
+        self.foreign.contains(&child) && self.seen.contains(&parent)
     }
 
     fn is_child(&self, group: usize) -> bool {

@@ -218,19 +218,15 @@ fn path(relation: &Relation, before: Option<&fix::Path>) -> Option<fix::Path> {
     })
 }
 
-/// Two loops run in turn: at least half of the shorter one's queries lie between the first and last of the other.
+/// Two loops run in turn: between the queries of the shorter one stand, more often than not, some of the other.
 fn alternate(one: &[usize], other: &[usize]) -> bool {
-    let (short, long) = if one.len() <= other.len() {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    let (Some(first), Some(last)) = (long.first(), long.last()) else {
-        return false;
-    };
-    let inside = short
-        .iter()
-        .filter(|at| (first..=last).contains(at))
+    let mut both: Vec<(usize, bool)> = (one.iter().map(|at| (*at, false)))
+        .chain(other.iter().map(|at| (*at, true)))
+        .collect();
+    both.sort_unstable();
+    let turns = both
+        .windows(2)
+        .filter(|pair| pair[0].1 != pair[1].1)
         .count();
-    inside * 2 >= short.len() && inside > 1
+    turns > one.len().min(other.len())
 }

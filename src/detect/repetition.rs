@@ -68,7 +68,7 @@ impl Repetition {
             index,
             group,
             evidence,
-            foreign: lineage.is_foreign(index),
+            lineage,
         };
         let found = self.judge(&suspect, queries.clone());
         // A count has no beginning: the first call may be of its own, before the list that the others walk.
@@ -91,16 +91,13 @@ impl Repetition {
             index,
             group,
             evidence,
-            foreign,
+            lineage,
         } = *suspect;
         let facts = &group.statement.facts;
         let guessed = request.boundary.confidence() == Confidence::Low;
         let first = child(index, facts, &queries, &[]);
-        let parents = if foreign {
-            Vec::new()
-        } else {
-            parents::earlier(request, runs, &first)
-        };
+        let mut parents = parents::earlier(request, runs, &first);
+        parents.retain(|parent| !lineage.refutes(index, parent.group));
         if guessed {
             stop_at_parent(runs, &parents, &mut queries);
             if queries.len() < self.min_calls as usize {
@@ -189,8 +186,7 @@ struct Suspect<'a> {
     index: usize,
     group: &'a Group,
     evidence: Evidence,
-    /// Its values come from none of the request's results.
-    foreign: bool,
+    lineage: &'a Lineage,
 }
 
 /// Where limits are a guess, a list explains a loop only if at least half of its rows were walked: a user who

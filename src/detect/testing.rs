@@ -278,6 +278,7 @@ impl Scenario {
                 closed: At(0),
                 queries: 0,
                 nanos: 0,
+                think_nanos: 0,
                 groups: Vec::new(),
                 entries: Vec::new(),
                 ..Request::default()

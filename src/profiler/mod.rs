@@ -6,15 +6,18 @@
 
 mod source;
 mod tap;
+mod transaction;
 mod watch;
 
 pub use tap::Tap;
 
 use crate::detect::{self, Detectors};
 use crate::request::{self, Classes};
-use crate::session::At;
-use crate::stats::{self, SessionInfo, Stats, Traffic};
+use crate::session::{At, CancelKey};
+use crate::stats::{self, SessionInfo, SessionKey, Stats, Traffic};
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Profiler {
     traffic: Traffic,
     next_session: AtomicU64,
+    /// Of the hashes of cancel keys: another one in each process, so that a hash tells nothing about a key.
+    seed: u64,
     settings: request::Settings,
     shared: Mutex<Shared>,
 }
@@ -32,7 +37,27 @@ struct Shared {
     classes: Classes,
     detectors: Detectors,
     slow_nanos: u64,
-    sessions: BTreeMap<u64, SessionInfo>,
+    sessions: BTreeMap<u64, OpenSession>,
+}
+
+/// A connection that is open.
+struct OpenSession {
+    info: SessionInfo,
+    /// Hash of its BackendKeyData.
+    cancel_key: Option<u64>,
+    /// Known once the server has let the client in.
+    key: Option<SessionKey>,
+}
+
+impl Shared {
+    /// The open session whose server gave out the key of this hash. They are as few as connections, and CancelRequests are
+    /// rare: no table is kept for them.
+    fn named_by(&mut self, hash: u64) -> Option<(u64, &mut OpenSession)> {
+        self.sessions
+            .iter_mut()
+            .find(|(_, session)| session.cancel_key == Some(hash))
+            .map(|(id, session)| (*id, session))
+    }
 }
 
 impl Default for Profiler {
@@ -63,6 +88,7 @@ impl Profiler {
         Self {
             traffic: Traffic::default(),
             next_session: AtomicU64::new(1),
+            seed: RandomState::new().build_hasher().finish(),
             settings: request,
             shared: Mutex::new(shared),
         }
@@ -92,10 +118,22 @@ impl Profiler {
             status: "startup",
             since: at,
             queries: 0,
+            cancel_requests: 0,
             blind: None,
         };
-        self.lock().sessions.insert(id, info);
+        let session = OpenSession {
+            info,
+            cancel_key: None,
+            key: None,
+        };
+        self.lock().sessions.insert(id, session);
         Tap::new(Arc::clone(self), id, client, at)
+    }
+
+    /// Number of the open session that a CancelRequest names, if it is known here.
+    pub fn session_of(&self, key: CancelKey<'_>) -> Option<u64> {
+        let hash = key.hash(self.seed);
+        self.lock().named_by(hash).map(|(id, _)| id)
     }
 
     /// A panic of the decoder is caught and counted elsewhere; totals are numbers, good after it too.

@@ -40,7 +40,9 @@ impl Source for Profiler {
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {
-        self.lock().sessions.values().cloned().collect()
+        let shared = self.lock();
+        let sessions = shared.sessions.values();
+        sessions.map(|session| session.info.clone()).collect()
     }
 
     fn boundaries(&self) -> Vec<BoundaryInfo> {

@@ -56,7 +56,7 @@ impl Tap {
             {
                 panic!("planted in {:?}", query.comment.escape_ascii());
             }
-            watch.observe(event, shared, &profiler.settings);
+            watch.observe(event, shared, profiler);
         });
     }
 
@@ -84,6 +84,11 @@ impl Tap {
     /// The decoder panicked: it is not asked again.
     pub fn panicked(&mut self) {
         self.look(|session, sink| session.go_blind(BlindReason::Panic, sink));
+    }
+
+    /// Number of the session among all of the process.
+    pub fn id(&self) -> u64 {
+        self.watch.id()
     }
 
     /// The first packet was a CancelRequest.

@@ -1,6 +1,7 @@
 //! What the profiler keeps of one connection beside its decoder.
 
-use super::Shared;
+use super::transaction::Transaction;
+use super::{Profiler, Shared};
 use crate::detect::{Connection, Detectors, Observed, What};
 use crate::finding::Cause;
 use crate::request::{self, ClassKey, Request, Tracker};
@@ -16,27 +17,6 @@ struct Known {
     tracker: Tracker,
 }
 
-/// A transaction block that is open.
-#[derive(Clone, Copy)]
-struct Transaction {
-    began: At,
-    /// Nanoseconds without a query, and the longest wait of them.
-    idle: u64,
-    longest_idle: u64,
-    queries: u32,
-}
-
-impl Transaction {
-    fn begun(at: At) -> Self {
-        Self {
-            began: at,
-            idle: 0,
-            longest_idle: 0,
-            queries: 0,
-        }
-    }
-}
-
 pub(super) struct Watch {
     id: u64,
     client: String,
@@ -47,6 +27,8 @@ pub(super) struct Watch {
     ready: At,
     transaction: Option<Transaction>,
     queries: u64,
+    /// Of the last query.
+    verb: Option<Verb>,
     /// How many queries the open request had when detectors last looked at it before its end, and what they found.
     inspected: u32,
     reported: Vec<Cause>,
@@ -69,15 +51,33 @@ impl Watch {
             ready: opened,
             transaction: None,
             queries: 0,
+            verb: None,
             inspected: 0,
             reported: Vec::new(),
             connection: Connection::default(),
         }
     }
 
-    pub fn observe(&mut self, event: Event<'_>, shared: &mut Shared, settings: &request::Settings) {
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn observe(&mut self, event: Event<'_>, shared: &mut Shared, profiler: &Profiler) {
         match event {
-            Event::Query(query) => self.query(&query, shared, settings),
+            Event::Query(query) => self.query(&query, shared, &profiler.settings),
+            Event::BackendKey(key) => {
+                if let Some(session) = shared.sessions.get_mut(&self.id) {
+                    session.cancel_key = Some(key.hash(profiler.seed));
+                }
+            }
+            Event::Cancel(key) => {
+                let named = shared.named_by(key.hash(profiler.seed));
+                let key = named.and_then(|(_, session)| {
+                    session.info.cancel_requests += 1;
+                    session.key
+                });
+                shared.stats.cancel_request(key);
+            }
             Event::Ready { status, at, first } => self.ready(status, at, first, shared),
             Event::Startup {
                 user,
@@ -95,10 +95,20 @@ impl Watch {
                 shared.stats.error(key, sqlstate);
                 self.connection.lost |= ends_connection(sqlstate);
             }
+            Event::Batch { nanos } => {
+                if let Some(known) = &self.known {
+                    shared.stats.batch(known.key, nanos);
+                }
+            }
+            Event::Stalled { nanos } => {
+                if let (Some(known), Some(verb)) = (&self.known, self.verb) {
+                    shared.stats.stalled(known.key, verb, nanos);
+                }
+            }
             Event::Blind { reason } => {
                 shared.stats.blind(reason);
-                if let Some(info) = shared.sessions.get_mut(&self.id) {
-                    info.blind = Some(reason.as_str());
+                if let Some(session) = shared.sessions.get_mut(&self.id) {
+                    session.info.blind = Some(reason.as_str());
                 }
             }
             Event::Dropped { reason } => shared.stats.dropped(reason),
@@ -106,7 +116,8 @@ impl Watch {
     }
 
     fn startup(&mut self, user: &str, database: &str, application: &str, shared: &mut Shared) {
-        if let Some(info) = shared.sessions.get_mut(&self.id) {
+        if let Some(session) = shared.sessions.get_mut(&self.id) {
+            let info = &mut session.info;
             info.database = database.into();
             info.user = user.into();
             info.application = application.into();
@@ -124,8 +135,12 @@ impl Watch {
         let Some(names) = self.names.take() else {
             return;
         };
+        let key = shared.stats.session(&names.database, &names.user);
+        if let Some(session) = shared.sessions.get_mut(&self.id) {
+            session.key = Some(key);
+        }
         self.known = Some(Known {
-            key: shared.stats.session(&names.database, &names.user),
+            key,
             tracker: Tracker::new(names.database.as_str().into()),
             class: shared.classes.find(names),
         });
@@ -151,6 +166,7 @@ impl Watch {
             (None, _) if query.outcome == Outcome::Empty => Verb::Empty,
             _ => Verb::Other,
         };
+        self.verb = Some(verb);
         let whose = facts.map_or(Whose::Data, |facts| facts.class);
         let error = match query.outcome {
             Outcome::Error(sqlstate) => {
@@ -174,6 +190,7 @@ impl Watch {
                 error,
                 nanos,
                 first_byte_nanos: query.first_byte.since(query.started),
+                stalled_nanos: query.stalled,
                 rows: query.rows,
             },
         );
@@ -238,11 +255,11 @@ impl Watch {
             (TransactionStatus::Idle, Some(transaction)) => {
                 // It ended without a COMMIT or ROLLBACK of its own.
                 self.transaction = None;
-                end_transaction(
-                    transaction,
+                transaction.end(
                     TransactionOutcome::Rollback,
                     at,
-                    known,
+                    known.key,
+                    &mut known.tracker,
                     &mut shared.stats,
                 );
             }
@@ -254,7 +271,8 @@ impl Watch {
         }
         self.ready = at;
         known.tracker.ready(at);
-        if let Some(info) = shared.sessions.get_mut(&self.id) {
+        if let Some(session) = shared.sessions.get_mut(&self.id) {
+            let info = &mut session.info;
             info.queries = self.queries;
             info.status = match status {
                 TransactionStatus::Idle => "idle",
@@ -276,9 +294,7 @@ impl Watch {
         let Some(known) = &mut self.known else { return };
         if let Some(transaction) = &mut self.transaction {
             let idle = query.started.since(self.ready);
-            transaction.idle += idle;
-            transaction.longest_idle = transaction.longest_idle.max(idle);
-            transaction.queries += u32::from(!matches!(whose, Whose::Commit | Whose::Rollback));
+            transaction.query(idle, matches!(whose, Whose::Commit | Whose::Rollback));
         }
         // What follows in the same batch did not wait for its client.
         self.ready = self.ready.max(query.finished);
@@ -294,11 +310,11 @@ impl Watch {
                     TransactionOutcome::Rollback
                 };
                 self.transaction = None;
-                end_transaction(
-                    transaction,
+                transaction.end(
                     outcome,
                     query.finished,
-                    known,
+                    known.key,
+                    &mut known.tracker,
                     &mut shared.stats,
                 );
             }
@@ -351,11 +367,11 @@ impl Watch {
     pub fn close(&mut self, at: At, shared: &mut Shared) {
         if let Some(known) = &mut self.known {
             if let Some(transaction) = self.transaction.take() {
-                end_transaction(
-                    transaction,
+                transaction.end(
                     TransactionOutcome::Lost,
                     at,
-                    known,
+                    known.key,
+                    &mut known.tracker,
                     &mut shared.stats,
                 );
             }
@@ -384,25 +400,6 @@ impl Watch {
         }
         shared.sessions.remove(&self.id);
     }
-}
-
-fn end_transaction(
-    transaction: Transaction,
-    outcome: TransactionOutcome,
-    at: At,
-    known: &mut Known,
-    stats: &mut Stats,
-) {
-    stats.transaction(known.key, outcome, at.since(transaction.began));
-    stats.idle_in_transaction(known.key, outcome, transaction.idle);
-    known.tracker.transaction_ended(request::Transaction {
-        began: transaction.began,
-        ended: at,
-        idle: transaction.idle,
-        longest_idle: transaction.longest_idle,
-        queries: transaction.queries,
-        committed: outcome == TransactionOutcome::Commit,
-    });
 }
 
 /// Counts a closed request and what the detectors find in it beyond what was reported while it was open.

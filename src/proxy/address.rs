@@ -38,6 +38,12 @@ impl fmt::Display for AddressError {
 
 impl std::error::Error for AddressError {}
 
+impl AddressError {
+    pub(super) fn new(message: String) -> Self {
+        Self(message)
+    }
+}
+
 impl Address {
     fn parse(text: &str, default_port: u16) -> Result<Self, AddressError> {
         let fail = |message: String| Err(AddressError(message));

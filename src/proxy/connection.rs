@@ -8,6 +8,7 @@ use crate::proxy::startup::{Opening, Startup};
 use crate::proxy::stream::Stream;
 use crate::proxy::upstream::Upstream;
 use crate::proxy::watch::Guarded;
+use crate::session::cancel_key;
 use crate::stats::{ConnectionOutcome, Traffic};
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -57,6 +58,7 @@ async fn converse(
         tracing::debug!(client = %peer, %error, "client's socket options could not be set");
     }
     let tap = shared.profiler.open(peer, clock.now());
+    let session = tap.id();
     let mut watch = Guarded::new(tap, shared.profiler.traffic(), clock);
     let mut frontend = Pipe::frontend();
     let mut backend = Pipe::backend();
@@ -106,6 +108,13 @@ async fn converse(
         }
         return ConnectionOutcome::Refused;
     }
+    // It means nothing to any server but the one that gave out its key.
+    if opening == Opening::Cancel
+        && let Some(key) = cancel_key(frontend.held().0)
+        && let Some(server) = shared.server_of(key)
+    {
+        upstream.redirect(server, Arc::clone(shared)).await;
+    }
     if let Err(error) = upstream.connected().await {
         if opening == Opening::Startup {
             Refusal::unreachable(&shared.upstream, error)
@@ -114,9 +123,10 @@ async fn converse(
         }
         return ConnectionOutcome::UpstreamUnreachable;
     }
-    let Upstream::Connected(server) = upstream else {
+    let Upstream::Connected(server, place) = upstream else {
         return ConnectionOutcome::UpstreamUnreachable;
     };
+    let _placed = shared.place(session, place);
     if opening == Opening::Startup && server.is_encrypted() && !client.is_encrypted() {
         backend.await_offer(Arc::clone(&shared.profiler));
     }

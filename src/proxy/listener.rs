@@ -2,7 +2,7 @@
 
 use crate::proxy::address::{Address, ListenAddress};
 use crate::proxy::stream::Stream;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fs::{Permissions, remove_file, set_permissions};
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +21,17 @@ pub struct Listener(Kind);
 enum Kind {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
+    /// Somebody else's: its file outlives this process.
+    InheritedUnix(UnixListener, PathBuf),
+}
+
+/// A socket that somebody else bound for this process.
+#[derive(Debug)]
+pub enum Inherited {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A unix socket.
+    Unix(std::os::unix::net::UnixListener),
 }
 
 impl Listener {
@@ -44,6 +55,33 @@ impl Listener {
         }
     }
 
+    /// Takes over a socket, which must be listening. Must be called inside a tokio runtime.
+    pub fn inherit(socket: Inherited) -> io::Result<Self> {
+        let listens = match &socket {
+            Inherited::Tcp(socket) => SockRef::from(socket).is_listener()?,
+            Inherited::Unix(socket) => SockRef::from(socket).is_listener()?,
+        };
+        if !listens {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the socket does not listen",
+            ));
+        }
+        Ok(Self(match socket {
+            Inherited::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Kind::Tcp(TcpListener::from_std(socket)?)
+            }
+            Inherited::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                let address = socket.local_addr()?;
+                // An abstract one has no path; its name is of no use to a reader of the log.
+                let path = address.as_pathname().unwrap_or(Path::new("@")).to_owned();
+                Kind::InheritedUnix(UnixListener::from_std(socket)?, path)
+            }
+        }))
+    }
+
     /// Where it listens, with the port that the system chose where it was asked to.
     pub fn address(&self) -> io::Result<Address> {
         match &self.0 {
@@ -51,7 +89,7 @@ impl Listener {
                 host: address.ip().to_string(),
                 port: address.port(),
             }),
-            Kind::Unix(_, path) => Ok(Address::Unix(path.clone())),
+            Kind::Unix(_, path) | Kind::InheritedUnix(_, path) => Ok(Address::Unix(path.clone())),
         }
     }
 
@@ -62,7 +100,7 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Stream::Tcp(stream), peer.to_string()))
             }
-            Kind::Unix(listener, _) => {
+            Kind::Unix(listener, _) | Kind::InheritedUnix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Stream::Unix(stream), "unix".to_owned()))
             }

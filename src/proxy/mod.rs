@@ -4,7 +4,7 @@
 //!
 //! [`serve`] accepts a client and starts one task, which owns both sockets, both buffers (16 KiB a direction) and the
 //! [`Tap`](crate::profiler::Tap); nothing of a connection is shared, so nothing of it is locked. The server is
-//! connected to at once, while the client's first packet is still awaited. Encryption is agreed leg by leg, see `tls/`:
+//! connected to at once (the first of those named that answers), while the client's first packet is still awaited. Encryption is agreed leg by leg, see `tls/`:
 //! by default an SSLRequest is answered with `N` and none is sent. Every byte of the session itself, whatever it is,
 //! goes to the other side unchanged, but for one offer of a login that could not work (`tls/scram.rs`). A server that
 //! cannot be reached and a limit that is reached are told to the client as an ErrorResponse; once a server has been
@@ -49,21 +49,27 @@ mod listener;
 mod pipe;
 mod refuse;
 mod relay;
+mod resolver;
 mod serve;
+mod servers;
 mod settings;
 mod shared;
 mod startup;
 mod stream;
 mod tls;
+mod unreachable;
 mod upstream;
 mod watch;
 
 pub use address::{Address, AddressError, ListenAddress, UpstreamAddress};
 pub use clock::Clock;
-pub use listener::Listener;
+pub use listener::{Inherited, Listener};
+pub use resolver::{Found, Resolver};
 pub use serve::serve;
+pub use servers::UpstreamList;
 pub use settings::{Settings, ShutdownSettings};
 pub use shared::Shared;
 pub use stream::Stream;
 pub use tls::{ClientMode, ClientTls, Tls, TlsError, UpstreamMode, UpstreamTls, check_together};
+pub use unreachable::Unreachable;
 pub use upstream::probe;

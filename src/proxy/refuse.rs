@@ -3,9 +3,9 @@
 //!
 //! Sent only where no server has spoken on the connection, so that it never follows or cuts the server's own words.
 
-use crate::proxy::address::UpstreamAddress;
+use crate::proxy::servers::UpstreamList;
 use crate::proxy::stream::Stream;
-use crate::proxy::tls::Unencrypted;
+use crate::proxy::unreachable::Unreachable;
 use bytes::BytesMut;
 use pgwire::messages::Message;
 use pgwire::messages::response::ErrorResponse;
@@ -28,25 +28,17 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// SQLSTATE 08006, connection_failure.
-    pub(super) fn unreachable(upstream: &UpstreamAddress, error: &io::Error) -> Self {
-        // The number says nothing to the reader of a Django traceback.
-        let tls = Unencrypted::of(error);
-        let text = error.to_string();
-        let reason = text
-            .split_once(" (os error")
-            .map_or(text.as_str(), |(reason, _)| reason);
+    pub(super) fn unreachable(upstream: &UpstreamList, error: &Unreachable) -> Self {
         Self {
             sqlstate: "08006",
-            message: format!(
-                "pgscope could not connect to the upstream server at {upstream}: {reason}"
-            ),
-            hint: tls.map_or_else(
+            message: format!("pgscope could not connect to the upstream server at {error}"),
+            hint: error.hint().map_or_else(
                 || format!(
                     "Is PostgreSQL running and accepting connections at {upstream}? Else set pgscope's --upstream."
                 ),
-                |tls| tls.hint.clone(),
+                str::to_owned,
             ),
-            words: tls.and_then(|tls| tls.words.clone()),
+            words: error.words().map(<[u8]>::to_vec),
         }
     }
 

@@ -228,6 +228,8 @@ pub struct Request {
     pub queries: u32,
     /// Sum of their durations, ns.
     pub nanos: u64,
+    /// In which the server owed nothing and waited for the next query, ns.
+    pub think_nanos: u64,
     /// One row a statement, in order of first appearance; at most `request.max_statements`.
     pub groups: Vec<Group>,
     /// The data queries in order; at most `request.max_queries`.

@@ -114,6 +114,7 @@ impl Tracker {
             self.begin_after_end(class, closed);
         }
         self.act(verdict, class, closed);
+        self.unit.waited(query);
         if verdict == Some(Verdict::Begin(Boundary::Transaction)) {
             self.unit.begins = 1;
         }

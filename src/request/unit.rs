@@ -57,6 +57,8 @@ pub(super) struct Unit {
     pub request: Request,
     index: HashMap<Fingerprint, u16, BuildHasherDefault<FingerprintHasher>>,
     after_rollback: bool,
+    /// `Query::idled` of its first data query.
+    idled: u64,
     last: Option<usize>,
     cursor: Option<usize>,
 }
@@ -77,6 +79,7 @@ impl Unit {
             },
             index: HashMap::default(),
             after_rollback: false,
+            idled: 0,
             last: None,
             cursor: None,
         }
@@ -97,6 +100,7 @@ impl Unit {
         let request = &mut self.request;
         request.queries = 0;
         request.nanos = 0;
+        request.think_nanos = 0;
         request.ungrouped = 0;
         request.groups.clear();
         request.entries.clear();
@@ -130,6 +134,13 @@ impl Unit {
         self.after_rollback = true;
     }
 
+    /// A query of any kind ended: up to when it was sent the server may have waited for it.
+    pub fn waited(&mut self, query: &Query<'_>) {
+        if self.request.queries > 0 {
+            self.request.think_nanos = query.idled.saturating_sub(self.idled);
+        }
+    }
+
     /// Counts a data query.
     pub fn add(
         &mut self,
@@ -143,6 +154,7 @@ impl Unit {
         let request = &mut self.request;
         if request.queries == 0 {
             request.opened = query.started;
+            self.idled = query.idled;
         }
         request.nanos += nanos;
         if query.continues_batch && request.queries > 0 {

@@ -1,7 +1,9 @@
 //! Messages from the server.
 
 use super::Sink;
-use super::event::{At, Event, Outcome, SqlState, TransactionStatus};
+use super::event::{
+    At, CancelKey, Event, LONGEST_CANCEL_KEY, Outcome, SqlState, TransactionStatus,
+};
 use super::owed::{Fate, Kind};
 use super::pairing::{NO_ROOM, Pairing, error, is_asynchronous};
 use super::rows::{DESCRIPTION_CAP, ROW_CAP};
@@ -16,7 +18,17 @@ pub(super) fn cap(tag: u8) -> usize {
         b'S' => 512,
         b'D' => ROW_CAP,
         b'T' => DESCRIPTION_CAP,
+        b'K' => LONGEST_CANCEL_KEY,
         _ => 0,
+    }
+}
+
+/// A key that is too long to be one is no key that a CancelRequest could name.
+fn backend_key(message: &Message<'_>, sink: &mut Sink<'_>) {
+    if message.body.len() == message.length as usize
+        && let Some(key) = CancelKey::new(message.body)
+    {
+        sink(Event::BackendKey(key));
     }
 }
 
@@ -37,9 +49,11 @@ impl Pairing {
                 return;
             }
             b'S' => return self.parameter(message.body),
+            b'K' => return backend_key(&message, sink),
             tag if is_asynchronous(tag) => return,
             _ => {}
         }
+        self.idle_since = at;
         if self.lost.is_some() {
             if message.tag == b'Z' {
                 self.count_ready(message.body, at, sink);
@@ -201,7 +215,8 @@ impl Pairing {
             .iter()
             .position(|owed| owed.kind == Kind::CopyEnd);
         let mut index = 0;
-        self.queue.retain(|owed| {
+        let mut swallowed = None;
+        self.queue.retain_mut(|owed| {
             let taken = index > 0
                 && end.is_none_or(|end| index <= end)
                 && (owed.kind == Kind::Sync || owed.kind.is_copied());
@@ -209,9 +224,16 @@ impl Pairing {
                 bytes += owed.values;
             }
             index += 1;
+            // The batch of a Sync that is ignored goes on to the next.
+            match (owed.kind, taken) {
+                (Kind::Sync, true) => _ = swallowed.get_or_insert(owed.sent),
+                (Kind::Sync, false) => owed.sent = swallowed.take().unwrap_or(owed.sent),
+                _ => {}
+            }
             !taken
         });
         self.head.bytes += bytes;
+        self.unsynced = swallowed.or(self.unsynced);
         self.client_copies = end.is_none();
         true
     }
@@ -304,7 +326,13 @@ impl Pairing {
                 false
             }
             Some(kind) if kind.is_ended_by_ready() => {
-                self.pop(Fate::Complete, sink);
+                let owed = self.pop(Fate::Complete, sink);
+                if let Some(sync) = owed.filter(|owed| owed.kind == Kind::Sync)
+                    && self.batched > 1
+                {
+                    let nanos = at.since(sync.sent);
+                    sink(Event::Batch { nanos });
+                }
                 if kind == Kind::Query {
                     self.names.forget_unnamed();
                 }
@@ -343,6 +371,7 @@ impl Pairing {
         };
         self.batch = None;
         self.forget_copied();
+        self.batched = 0;
         if self.status == TransactionStatus::Idle {
             self.names.end_transaction();
         }

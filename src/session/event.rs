@@ -2,6 +2,7 @@
 
 use super::rows::RowsSeen;
 use crate::sql::Part;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A moment: nanoseconds since the process took its first look at the clock. Only differences mean anything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
@@ -94,6 +95,33 @@ impl BlindReason {
     }
 }
 
+/// What a CancelRequest must name: the body of BackendKeyData. A secret, so that nothing prints it.
+#[derive(Clone, Copy)]
+pub struct CancelKey<'a>(&'a [u8]);
+
+impl<'a> CancelKey<'a> {
+    /// A process number and 4 to 256 bytes; `None` for what is no key.
+    pub fn new(body: &'a [u8]) -> Option<Self> {
+        (8..=LONGEST_CANCEL_KEY)
+            .contains(&body.len())
+            .then_some(Self(body))
+    }
+
+    /// All that is kept of it.
+    pub fn hash(self, seed: u64) -> u64 {
+        xxh3_64_with_seed(self.0, seed)
+    }
+}
+
+impl std::fmt::Debug for CancelKey<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("CancelKey")
+    }
+}
+
+/// The longest [`CancelKey`]: the process number and the longest key of protocol 3.2.
+pub(super) const LONGEST_CANCEL_KEY: usize = 4 + 256;
+
 /// One execution, at its end.
 #[derive(Debug)]
 pub struct Query<'a> {
@@ -113,8 +141,10 @@ pub struct Query<'a> {
     pub first_byte: At,
     /// Its last reply byte was read.
     pub finished: At,
-    /// How long the client kept its reply from being written, in nanoseconds.
+    /// How long the client kept its reply from being written, in nanoseconds, as far as that held up the rest of it.
     pub stalled: u64,
+    /// Nanoseconds since the start of the session in which the server owed nothing, up to when this was sent.
+    pub idled: u64,
     /// How it ended.
     pub outcome: Outcome,
     /// DataRows, or else the number in the command tag.
@@ -143,6 +173,10 @@ pub enum Event<'a> {
         /// `application_name`, or empty.
         application: &'a str,
     },
+    /// BackendKeyData was read.
+    BackendKey(CancelKey<'a>),
+    /// A CancelRequest was read.
+    Cancel(CancelKey<'a>),
     /// A query ended.
     Query(Query<'a>),
     /// ReadyForQuery.
@@ -153,6 +187,16 @@ pub enum Event<'a> {
         at: At,
         /// The first one: authentication is over.
         first: bool,
+    },
+    /// A Sync was answered, and with it two queries or more.
+    Batch {
+        /// From the first byte of the first message behind the Sync before to the ReadyForQuery, in nanoseconds.
+        nanos: u64,
+    },
+    /// The client kept bytes from being written that no query was waiting for: the end of a reply.
+    Stalled {
+        /// For so many nanoseconds.
+        nanos: u64,
     },
     /// An ErrorResponse outside any query: refused startup, termination by the administrator.
     Error {

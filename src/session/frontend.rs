@@ -32,8 +32,12 @@ pub(super) fn cap(tag: u8) -> usize {
 }
 
 impl Pairing {
-    /// Notes what the server will owe for a message.
-    pub fn frontend(&mut self, message: Message<'_>, at: At, sink: &mut Sink<'_>) {
+    /// Notes what the server will owe for a message. `began`: its first byte was read; `at`: its last.
+    pub fn frontend(&mut self, message: Message<'_>, began: At, at: At, sink: &mut Sink<'_>) {
+        if self.is_quiet() {
+            self.idled += began.since(self.idle_since);
+            self.idle_since = self.idle_since.max(began);
+        }
         if std::mem::take(&mut self.answered_early) {
             return;
         }
@@ -64,6 +68,12 @@ impl Pairing {
         if self.lost.is_some() {
             self.redefined(kind, message.body);
             return self.count_frontend(kind, sink);
+        }
+        if kind.is_extended() {
+            self.unsynced.get_or_insert(began);
+        } else {
+            // Its own ReadyForQuery parts what came before it from what comes after.
+            self.unsynced = None;
         }
         let mut owed = Owed::new(kind, at, self.status);
         match kind {
@@ -96,7 +106,8 @@ impl Pairing {
             return;
         }
         self.skipping = false;
-        self.push(Owed::new(Kind::Sync, at, self.status), sink);
+        let began = self.unsynced.take().unwrap_or(at);
+        self.push(Owed::new(Kind::Sync, began, self.status), sink);
     }
 
     fn copy_end(&mut self, at: At, sink: &mut Sink<'_>) {

@@ -18,7 +18,9 @@ mod prepared;
 mod rows;
 mod shape;
 
-pub use event::{At, BlindReason, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
+pub use event::{
+    At, BlindReason, CancelKey, Event, Outcome, Protocol, Query, SqlState, TransactionStatus,
+};
 pub use rows::{RowsSeen, Widest};
 pub use shape::{RowColumn, RowShape};
 
@@ -49,6 +51,8 @@ pub struct Session {
     front: Framer,
     back: Framer,
     pairing: Pairing,
+    /// When the first byte of the message was read that the client is in the middle of.
+    began: At,
 }
 
 impl Default for Session {
@@ -65,6 +69,7 @@ impl Session {
             front: Framer::new(frontend::cap),
             back: Framer::new(backend::cap),
             pairing: Pairing::new(),
+            began: At::default(),
         }
     }
 
@@ -174,7 +179,12 @@ impl Session {
                 let rest = buffer.split_off(8);
                 self.phase = Phase::Encryption(BlindReason::Gss, rest);
             }
-            FirstPacket::Cancel(_) => self.phase = Phase::Cancel,
+            FirstPacket::Cancel(_) => {
+                if let Some(key) = cancel_key(buffer) {
+                    sink(Event::Cancel(key));
+                }
+                self.phase = Phase::Cancel;
+            }
             FirstPacket::DirectTls => self.go_blind(BlindReason::Encrypted, sink),
             FirstPacket::Unknown => self.go_blind(BlindReason::Startup, sink),
             FirstPacket::Startup(length) => {
@@ -202,10 +212,16 @@ impl Session {
     }
 
     fn messages_from_client(&mut self, bytes: &[u8], at: At, sink: &mut Sink<'_>) {
+        if !self.front.is_inside() {
+            self.began = at;
+        }
         let mut input = bytes;
         loop {
             match self.front.next(&mut input) {
-                Ok(Some(message)) => self.pairing.frontend(message, at, sink),
+                Ok(Some(message)) => {
+                    self.pairing.frontend(message, self.began, at, sink);
+                    self.began = at;
+                }
                 Ok(None) => return,
                 Err(_) => return self.go_blind(BlindReason::Framing, sink),
             }
@@ -225,7 +241,15 @@ impl Session {
         if let Some(tag) = self.back.open_message() {
             self.pairing.first_byte(tag, at);
         }
-        self.pairing.stalled(stalled);
+        self.pairing.stalled(stalled, sink);
+    }
+}
+
+/// The key of the CancelRequest that these bytes begin with.
+pub fn cancel_key(bytes: &[u8]) -> Option<CancelKey<'_>> {
+    match first_packet(bytes) {
+        FirstPacket::Cancel(length) => CancelKey::new(bytes.get(8..length)?),
+        _ => None,
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) struct Owed {
     /// Of an Execute: goes on with a portal that ran before. Of a Bind: its portal is executed already.
     pub resumed: bool,
     pub status_before: TransactionStatus,
-    /// When its last byte was read.
+    /// When its last byte was read. Of a Sync: when the first byte of its batch was.
     pub sent: At,
     /// Of a Parse only when it has failed: until then its text is among the names in flight.
     pub text: Option<Text>,

@@ -47,6 +47,13 @@ pub(super) struct Pairing {
     /// Statement of the last query in the current Sync batch.
     pub(super) batch: Option<Fingerprint>,
     last_finished: At,
+    /// When the first byte of what awaits its Sync was read.
+    pub(super) unsynced: Option<At>,
+    /// Queries of the extended protocol since the last ReadyForQuery.
+    pub(super) batched: u32,
+    /// Since when the server owes nothing, if it owes nothing, and how long it has so far.
+    pub(super) idle_since: At,
+    pub(super) idled: u64,
 }
 
 impl Pairing {
@@ -70,6 +77,10 @@ impl Pairing {
             terminated: false,
             batch: None,
             last_finished: At(0),
+            unsynced: None,
+            batched: 0,
+            idle_since: At(0),
+            idled: 0,
         }
     }
 
@@ -141,6 +152,8 @@ impl Pairing {
         self.client_copies = false;
         self.head_copies = false;
         self.batch = None;
+        self.batched = 0;
+        self.unsynced = None;
         sink(Event::Blind {
             reason: BlindReason::Pairing,
         });
@@ -174,10 +187,17 @@ impl Pairing {
         }
     }
 
-    /// The client kept a chunk from being written while its query was being answered.
-    pub fn stalled(&mut self, nanos: u64) {
+    /// The client kept the last chunk from being written. What is still being answered had to wait.
+    pub fn stalled(&mut self, nanos: u64, sink: &mut Sink<'_>) {
+        if nanos == 0 || self.lost.is_some() {
+            return;
+        }
         if self.head.first_byte.is_some() {
             self.head.stalled += nanos;
+        } else {
+            // A client that has not read the reply does not think about it yet.
+            self.idle_since.0 += nanos;
+            sink(Event::Stalled { nanos });
         }
     }
 
@@ -208,6 +228,7 @@ impl Pairing {
                 && self.batch == fingerprint);
         if protocol == Protocol::Extended {
             self.batch = fingerprint;
+            self.batched = self.batched.saturating_add(1);
         }
         let part = part.unwrap_or_default();
         let literals = if owed.values == 0 {
@@ -227,6 +248,7 @@ impl Pairing {
             first_byte: head.first_byte.unwrap_or(at).max(started),
             finished: at,
             stalled: head.stalled,
+            idled: self.idled,
             outcome,
             rows: if head.rows > 0 { head.rows } else { tag_rows },
             bytes: head.bytes,

@@ -19,6 +19,7 @@ mod sqlstates;
 mod statements;
 mod store;
 mod traffic;
+mod upstreams;
 mod words;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use sqlstates::ErrorRow;
 pub use statements::{StatementEntry, StatementRow, StatementSlot, StatementTotals};
 pub use store::Stats;
 pub use traffic::{ConnectionOutcome, Stage, Traffic};
+pub use upstreams::{MAX_UPSTREAMS, Upstreams};
 pub use words::Table;
 
 pub(crate) use histogram::seconds;

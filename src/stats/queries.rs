@@ -30,6 +30,8 @@ pub struct QuerySample {
     pub nanos: u64,
     /// Last byte of the request read to first byte of the reply read, ns.
     pub first_byte_nanos: u64,
+    /// Of that, the client did not take the reply, ns.
+    pub stalled_nanos: u64,
     /// Rows.
     pub rows: u64,
 }
@@ -56,6 +58,10 @@ pub struct VerbRow {
     pub duration: Durations,
     /// To the first byte of the reply.
     pub first_byte: Durations,
+    /// From the first byte of the reply to the last, less the time in which the client did not take it, ns.
+    pub transfer_nanos: u64,
+    /// In which replies waited for the client, ns.
+    pub stalled_nanos: u64,
     /// Rows.
     pub rows: u64,
 }
@@ -141,7 +147,17 @@ impl Queries {
         if let Some(row) = self.verb_row(key.database, sample.verb) {
             row.duration.record(sample.nanos);
             row.first_byte.record(sample.first_byte_nanos);
+            let apart = sample.first_byte_nanos.saturating_add(sample.stalled_nanos);
+            row.transfer_nanos += sample.nanos.saturating_sub(apart);
+            row.stalled_nanos += sample.stalled_nanos;
             row.rows = row.rows.saturating_add(sample.rows);
+        }
+    }
+
+    /// Counts time in which the end of a reply waited for the client.
+    pub(super) fn stalled(&mut self, key: SessionKey, verb: Verb, nanos: u64) {
+        if let Some(row) = self.verb_row(key.database, verb) {
+            row.stalled_nanos += nanos;
         }
     }
 
@@ -155,6 +171,8 @@ impl Queries {
                 verb,
                 duration: Durations::default(),
                 first_byte: Durations::default(),
+                transfer_nanos: 0,
+                stalled_nanos: 0,
                 rows: 0,
             });
         }
@@ -182,6 +200,7 @@ mod tests {
             error,
             nanos: 2_000_000,
             first_byte_nanos: 1_000_000,
+            stalled_nanos: 0,
             rows: 3,
         }
     }

@@ -149,6 +149,7 @@ pub(super) mod tests {
             closed: At(9_000_000),
             queries,
             nanos: 4_000_000,
+            think_nanos: 0,
             groups: groups.collect(),
             entries: Vec::new(),
             ..Request::default()

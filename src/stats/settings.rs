@@ -107,7 +107,7 @@ impl Settings {
             + 1 // connections_open
             + super::ConnectionOutcome::ALL.len()
             + 2 // bytes_total
-            + 1 // upstream_up
+            + super::MAX_UPSTREAMS // upstream_up
             + 1 // scram_plus_removed_total
             + super::snapshot::BLIND_REASONS.len()
             + super::Stage::ALL.len()
@@ -116,7 +116,10 @@ impl Settings {
             + 7; // process_*
         let sessions = 2 * VERBS * pairs; // queries_total
         let per_database = DURATION_SERIES // connection_setup_seconds
-            + (2 * DURATION_SERIES + 1) * VERBS // query_*
+            + 1 // cancel_requests_total
+            + 1 // think_seconds_total
+            + 1 + DURATION_SERIES // batches_total, batch_duration_seconds
+            + (2 * DURATION_SERIES + 3) * VERBS // query_*, client_stall_seconds_total
             + (self.sqlstates + 1) // errors_total
             + super::TransactionOutcome::ALL.len() * (1 + 2 * DURATION_SERIES);
         let requests = routes * (1 + QUERY_COUNT_SERIES + 2 * DURATION_SERIES);
@@ -139,7 +142,7 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         let settings = Settings::default();
         let databases = settings.databases + 1;
-        let per_verb = 2 * (settings.database_users + databases) + 41 * databases;
+        let per_verb = 2 * (settings.database_users + databases) + 43 * databases;
         let rest = settings.series_ceiling() - per_verb * VERBS;
         let stated = format!("with the defaults {rest} + {per_verb}·V.");
         assert!(text.contains(&stated), "{stated}");

@@ -56,6 +56,12 @@ pub struct DatabaseRow {
     pub transactions: [Durations; 3],
     /// Time idle in a transaction by outcome of the transaction.
     pub idle: [Durations; 3],
+    /// Batches by their time.
+    pub batches: Durations,
+    /// In which requests let the server wait, ns.
+    pub think_nanos: u64,
+    /// CancelRequests for its sessions.
+    pub cancel_requests: u64,
 }
 
 /// A copy of all totals at one moment, without quantiles.

@@ -59,6 +59,8 @@ pub struct SessionInfo {
     pub since: At,
     /// Queries so far.
     pub queries: u64,
+    /// CancelRequests that named it.
+    pub cancel_requests: u64,
     /// Why it is no longer decoded, where that is so.
     pub blind: Option<&'static str>,
 }

@@ -186,6 +186,7 @@ mod tests {
             error,
             nanos,
             first_byte_nanos: nanos,
+            stalled_nanos: 0,
             rows,
         };
         table.query(slot, 1, &sample);

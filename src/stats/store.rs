@@ -10,10 +10,10 @@ use super::snapshot::{BLIND_REASONS, DatabaseRow, Snapshot, TransactionOutcome};
 use super::sqlstates::SqlStates;
 use super::statements::{StatementEntry, StatementSlot, Statements};
 use super::words::{Counters, Table};
-use super::{Filter, Settings};
+use super::{Filter, OTHER, Settings};
 use crate::request::Request;
 use crate::session::{BlindReason, SqlState};
-use crate::sql::{Fingerprint, Statement};
+use crate::sql::{Fingerprint, Statement, Verb};
 use std::sync::Arc;
 
 /// All totals. Plain data: no clock and no lock inside.
@@ -86,6 +86,18 @@ impl Stats {
         }
     }
 
+    /// Counts time in which the end of a reply to a query of this verb waited for the client.
+    pub fn stalled(&mut self, key: SessionKey, verb: Verb, nanos: u64) {
+        self.queries.stalled(key, verb, nanos);
+    }
+
+    /// Counts a batch.
+    pub fn batch(&mut self, key: SessionKey, nanos: u64) {
+        if let Some(row) = self.database(key) {
+            row.batches.record(nanos);
+        }
+    }
+
     /// Counts an ErrorResponse.
     pub fn error(&mut self, key: SessionKey, code: SqlState) {
         self.errors.error(key.database, code);
@@ -118,6 +130,14 @@ impl Stats {
         }
     }
 
+    /// Counts a CancelRequest; `None` where nobody knows whose.
+    pub fn cancel_request(&mut self, key: Option<SessionKey>) {
+        let key = key.unwrap_or_else(|| self.session(OTHER, OTHER));
+        if let Some(row) = self.database(key) {
+            row.cancel_requests += 1;
+        }
+    }
+
     fn database(&mut self, key: SessionKey) -> Option<&mut DatabaseRow> {
         self.databases.get_mut(usize::from(key.database))
     }
@@ -139,6 +159,10 @@ impl Stats {
         if request.queries > 0 {
             self.routes.request(request);
             self.recent.push(request);
+            let database = self.queries.databases.find(&request.database).unwrap_or(0);
+            if let Some(row) = self.databases.get_mut(usize::from(database)) {
+                row.think_nanos += request.think_nanos;
+            }
         }
     }
 

@@ -10,6 +10,7 @@ fn sample(statement: Option<StatementSlot>) -> QuerySample {
         error: false,
         nanos: 3_000_000,
         first_byte_nanos: 1_000_000,
+        stalled_nanos: 0,
         rows: 2,
     }
 }

@@ -1,6 +1,6 @@
 //! Counts that every connection adds to without a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// How a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +78,6 @@ pub struct Traffic {
     backend_bytes: AtomicU64,
     open: AtomicI64,
     outcomes: [AtomicU64; 7],
-    upstream_up: AtomicBool,
     profiling: [AtomicU64; Stage::ALL.len()],
     scram_plus_removed: AtomicU64,
     panics: AtomicU64,
@@ -116,16 +115,6 @@ impl Traffic {
     /// Offers that [`Traffic::scram_plus_removed`] counted: the only messages that pgscope changed.
     pub fn offers_changed(&self) -> u64 {
         self.scram_plus_removed.load(Ordering::Relaxed)
-    }
-
-    /// The last attempt to connect to the server succeeded or failed.
-    pub fn set_upstream_up(&self, up: bool) {
-        self.upstream_up.store(up, Ordering::Relaxed);
-    }
-
-    /// What [`Traffic::set_upstream_up`] said last; false before the first attempt.
-    pub fn upstream_up(&self) -> bool {
-        self.upstream_up.load(Ordering::Relaxed)
     }
 
     /// Adds what the profiling itself took, nanoseconds.

@@ -3,14 +3,18 @@
 
 use crate::support::app::App;
 use crate::support::backend::Backend;
-use crate::support::messages::{error_fields, fatal, message, query, startup, welcome};
+use crate::support::messages::{done, error_fields, fatal, message, query, startup, welcome};
 use crate::support::peer::Peer;
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::scrape::{Admin, Scrape};
 use crate::support::{eventually_async, patience};
+use pgscope::proxy::Resolver;
 use pgscope::units::Period;
-use std::net::TcpStream;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 async fn outcome(admin: &Admin, outcome: &str) -> Scrape {
@@ -84,6 +88,83 @@ async fn a_name_that_is_not_found_is_said_to_be() {
     );
     drop(client);
     outcome(&admin, "upstream_unreachable").await;
+}
+
+/// Finds what the test last put there, in its order.
+fn names(addresses: &Arc<Mutex<Vec<String>>>) -> Resolver {
+    let addresses = Arc::clone(addresses);
+    Resolver::new(move |host, port| {
+        assert_eq!((host, port), ("db.test", 5432));
+        let addresses = addresses.lock().unwrap().clone();
+        let found = addresses.iter().map(|address| address.parse().unwrap());
+        let found: Vec<SocketAddr> = found.collect();
+        Box::pin(async move { Ok(found) })
+    })
+}
+
+#[tokio::test]
+async fn a_name_that_moves_is_followed_by_the_next_connection() {
+    let (before, after) = (Backend::tcp().await, Backend::tcp().await);
+    let addresses = Arc::new(Mutex::new(vec![before.address()]));
+    let setup = Setup::to("db.test:5432").resolver(names(&addresses));
+    let proxy = setup.start().await;
+    let admin = Admin::of(&proxy).await;
+    let (mut client, mut server) = asked(&proxy, &before, "SELECT a FROM b").await;
+    *addresses.lock().unwrap() = vec![after.address()];
+    let (_later, _moved) = asked(&proxy, &after, "SELECT a FROM b").await;
+    server.send(&done()).await;
+    client.expect(&done()).await;
+    let scrape = admin.scrape().await;
+    let up = [("upstream", "db.test:5432")];
+    assert_eq!(scrape.sum("upstream_up", &up), 1.0);
+    assert_eq!(scrape.series("upstream_up", &[]).count(), 1);
+}
+
+#[tokio::test]
+async fn each_address_of_a_name_is_tried_and_told() {
+    let (_socket, _queue, full) = black_hole();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let away = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let backend = Backend::tcp().await;
+    let addresses = Arc::new(Mutex::new(vec![away.clone(), full.clone()]));
+    let mut setup = Setup::to("db.test:5432").resolver(names(&addresses));
+    setup.settings.connect_timeout = Period(Duration::from_millis(200));
+    let proxy = setup.start().await;
+    let mut client = proxy.connect().await;
+    client.send(&startup("app", "cellar")).await;
+    let fields = error_fields(&client.read_to_end().await);
+    assert_eq!(
+        fields[&'M'],
+        "pgscope could not connect to the upstream server at db.test:5432 (127.0.0.1): Connection refused; \
+         db.test:5432 (127.0.0.1): no answer within 200ms"
+    );
+    *addresses.lock().unwrap() = vec![away, full, backend.address()];
+    asked(&proxy, &backend, "SELECT a FROM b").await;
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_nobody_is_given_up_until_it_does() {
+    let (socket, queue, upstream) = black_hole();
+    let mut setup = Setup::to(&upstream);
+    setup.settings.connect_timeout = Period(Duration::from_millis(200));
+    let proxy = setup.start().await;
+    let mut client = proxy.connect().await;
+    client.send(&startup("app", "cellar")).await;
+    let fields = error_fields(&client.read_to_end().await);
+    assert_eq!(fields[&'C'], "08006");
+    // It wakes up.
+    drop(queue);
+    socket.set_nonblocking(true).unwrap();
+    let listener = tokio::net::TcpListener::from_std(socket.into()).unwrap();
+    Backend::Tcp(listener).serve();
+    eventually_async("a session", async || {
+        let mut client = proxy.connect().await;
+        client.send(&startup("app", "cellar")).await;
+        let first = client.try_read(1, patience()).await;
+        (first.as_deref() == Some(b"R")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -245,6 +326,78 @@ async fn the_death_of_either_side_ends_the_other() {
     admin.eventually("client_lost", one).await;
 }
 
+#[tokio::test]
+async fn the_death_of_pgscope_ends_both_sides() {
+    let backend = Backend::tcp().await;
+    let mut pgscope = Process::start(&backend.address(), &[]);
+    let (mut client, mut server) = asked_through(pgscope.connect().await, &backend).await;
+    server.send(&message(b'D', &[7; 200])[..100]).await;
+    client.read(100).await;
+    pgscope.signal("KILL");
+    assert_eq!(pgscope.ended().await.code(), None, "a signal ended it");
+    // A reset is an end too.
+    let (read, _) = client.read_to_any_end().await;
+    assert_eq!(read, b"");
+    let (read, _) = server.read_to_any_end().await;
+    assert_eq!(read, b"");
+}
+
+#[tokio::test]
+async fn clients_that_come_while_pgscope_stands_still_wait_in_its_queue() {
+    let upstream = Backend::tcp().await.serve();
+    let pgscope = Process::start(&upstream, &[]);
+    let mut app = App::start(pgscope.connect().await, "app", "cellar").await;
+    pgscope.signal("STOP");
+    let mut waiting = Vec::new();
+    for _ in 0..200 {
+        let mut client = pgscope.connect().await;
+        client.send(&startup("app", "cellar")).await;
+        waiting.push(client);
+    }
+    app.peer.send(&query("SELECT a FROM b")).await;
+    app.peer.expect_silence().await;
+    pgscope.signal("CONT");
+    for mut client in waiting {
+        client.expect(&welcome()).await;
+    }
+    let one = |scrape: &Scrape| scrape.sum("queries_total", &[("status", "ok")]) == 1.0;
+    pgscope.admin.eventually("the query", one).await;
+}
+
+/// The time of day is for people to read: what is measured is measured by a clock that nobody can set. That below the
+/// edges no clock is read at all is checked in `architecture`.
+#[tokio::test]
+async fn setting_the_time_of_day_changes_no_duration() {
+    // One says when pgscope started, the other what `since=10m` means.
+    let allowed = ["src/proxy/clock.rs", "src/admin/http.rs"];
+    let mut found = BTreeMap::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let readings = ["SystemTime::now", "UNIX_EPOCH.elapsed", "CLOCK_REALTIME"];
+            let count: usize = readings.map(|word| text.matches(word).count()).iter().sum();
+            if count > 0 {
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                found.insert(name, count);
+            }
+        }
+    }
+    let expected = allowed.map(|name| (name.to_owned(), 1));
+    assert_eq!(found, BTreeMap::from(expected));
+    let clock = std::fs::read_to_string(root.join("src/proxy/clock.rs")).unwrap();
+    let (_, now) = clock.split_once("pub fn now(&self)").unwrap();
+    let (now, _) = now.split_once("pub fn ").unwrap();
+    assert!(now.contains("self.base.elapsed()"), "{now}");
+    assert!(clock.contains("base: Instant"), "{clock}");
+}
+
 /// Past the startup, with a query that has reached the server. A pgscope on the way may have looked first whether the
 /// server is there.
 async fn asked_through(mut client: Peer, backend: &Backend) -> (Peer, Peer) {
@@ -306,7 +459,7 @@ async fn clients_that_hold_the_admin_port_keep_neither_prometheus_nor_the_applic
 /// Each row of the table in the documentation is a test.
 #[test]
 fn each_documented_fault_has_its_test() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("docs/operations.md")).unwrap();
     let (_, faults) = text.split_once("## Faults").unwrap();
     let (faults, _) = faults.split_once("\n## ").unwrap();

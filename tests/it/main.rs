@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod cancels;
 mod faults;
 mod lifecycle;
 mod metrics;
 mod recordings;
 mod requests;
+mod servers;
 mod signals;
 mod startup;
 mod support;
+mod systemd;
 mod tls;
 mod tls_server;
 mod transcripts;

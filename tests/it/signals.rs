@@ -2,8 +2,10 @@
 
 use crate::support::app::App;
 use crate::support::backend::Backend;
+use crate::support::messages::{TERMINATE, done, message, query, startup, welcome};
 use crate::support::peer::Peer;
 use crate::support::process::Process;
+use crate::support::scrape::Scrape;
 use crate::support::{eventually, eventually_async};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -81,6 +83,41 @@ async fn sigterm_lets_open_connections_finish_and_takes_no_new_ones() {
 }
 
 #[tokio::test]
+async fn a_query_under_way_is_answered_through_reload_and_drain() {
+    let backend = Backend::tcp().await;
+    let mut pgscope = Process::start(&backend.address(), &["--shutdown-grace", "1h"]);
+    // pgscope looks first whether the server is there.
+    backend.accept().await.expect_end().await;
+    let mut client = pgscope.connect().await;
+    let mut server = backend.accept().await;
+    client.send(&startup("app", "cellar")).await;
+    server.expect(&startup("app", "cellar")).await;
+    server.send(&welcome()).await;
+    client.expect(&welcome()).await;
+    client.send(&query("SELECT a FROM b")).await;
+    server.expect(&query("SELECT a FROM b")).await;
+    let row = message(b'D', &[7; 200]);
+    server.send(&row[..100]).await;
+    client.expect(&row[..100]).await;
+
+    pgscope.signal("HUP");
+    pgscope.logged("configuration read again").await;
+    server.send(&row[100..150]).await;
+    client.expect(&row[100..150]).await;
+    pgscope.signal("TERM");
+    pgscope.logged("open connections may go on").await;
+    server.send(&[&row[150..], &done()].concat()).await;
+    client.expect(&[&row[150..], &done()].concat()).await;
+    let one = |scrape: &Scrape| scrape.sum("queries_total", &[("status", "ok")]) == 1.0;
+    pgscope.admin.eventually("the query", one).await;
+    client.send(&TERMINATE).await;
+    server.expect(&TERMINATE).await;
+    drop(server);
+    client.expect_end().await;
+    assert_eq!(pgscope.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn sigterm_cuts_what_outlives_the_grace() {
     let upstream = Backend::tcp().await.serve();
     let mut pgscope = Process::start(&upstream, &["--shutdown-grace", "50ms"]);
@@ -110,8 +147,7 @@ async fn sighup_reloads_and_keeps_every_connection() {
         load.goes_on().await;
     }
     let answers = load.end().await;
-    let all = |scrape: &crate::support::scrape::Scrape| {
-        scrape.sum("queries_total", &[("verb", "SELECT")]) == answers as f64
-    };
+    let all =
+        |scrape: &Scrape| scrape.sum("queries_total", &[("verb", "SELECT")]) == answers as f64;
     pgscope.admin.eventually("every query", all).await;
 }

@@ -1,14 +1,20 @@
 //! Not a byte is added, lost or changed, whatever the bytes, their cuts and the peers' order of doing things.
 
 use crate::support::backend::Backend;
+use crate::support::certificates::Authority;
+use crate::support::messages::{done, message, query, startup, welcome};
 use crate::support::peer::Peer;
 use crate::support::proxy::{Proxy, Setup};
+use crate::support::scrape::{Admin, Scrape};
+use crate::support::secure::{SecureBackend, client, connect};
 use crate::support::{messages, settled};
+use pgscope::proxy::{ClientMode, ClientTls, UpstreamMode, UpstreamTls};
 use pgscope::stats::ConnectionOutcome;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncWriteExt;
+use tokio_rustls::rustls::ALL_VERSIONS;
 
 /// Bytes that look like nothing in particular and differ from place to place.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -126,12 +132,65 @@ async fn a_slow_reader_holds_up_the_writer_and_costs_no_memory() {
     }
 }
 
+/// What rustls holds beside the sockets must be bounded as well.
+#[tokio::test]
+async fn a_slow_reader_behind_tls_holds_up_the_writer_too() {
+    const LENGTH: usize = 48 << 20;
+    /// What the kernel keeps for four ends of TCP, and then some.
+    const KEPT: usize = 32 << 20;
+
+    let authority = Authority::new();
+    let pair = authority.signs("localhost");
+    let backend = SecureBackend::with(&pair).await;
+    let proxy = Setup::to(backend.address())
+        .client_tls(ClientTls {
+            mode: ClientMode::Terminate,
+            cert_file: Some(pair.cert),
+            key_file: Some(pair.key),
+            ..ClientTls::default()
+        })
+        .upstream_tls(UpstreamTls {
+            mode: UpstreamMode::Require,
+            ..UpstreamTls::default()
+        })
+        .start()
+        .await;
+    let admin = Admin::of(&proxy).await;
+    let connector = client(&authority, &[], ALL_VERSIONS);
+    let (mut client, server) = tokio::join!(connect(&proxy.address, &connector), backend.accept());
+    let mut server = server.unwrap();
+    let question = [startup("app", "cellar"), query("SELECT a FROM b")].concat();
+    client.send(&question).await;
+    server.expect(&question).await;
+    server.send(&welcome()).await;
+    client.expect(&welcome()).await;
+
+    let row = message(b'D', &noise(13, 64 << 10));
+    let reply = [row.repeat(LENGTH / row.len()), done()].concat();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let writing = tokio::spawn(write_counted(server, reply.clone(), Arc::clone(&taken)));
+    let kept = settled("the writer to be held up", || taken.load(Ordering::SeqCst)).await;
+    assert!(kept > 0 && kept < KEPT, "{kept} bytes are on their way");
+    let read = client.read(reply.len()).await;
+    assert!(read == reply, "other bytes arrived");
+    writing.await.unwrap();
+    let stalled = |scrape: &Scrape| {
+        let select = [("database", "cellar"), ("verb", "SELECT")];
+        let stall = scrape.sum("client_stall_seconds_total", &select);
+        stall > 0.0 && stall <= scrape.sum("query_duration_seconds_sum", &select)
+    };
+    admin.eventually("the client's stall", stalled).await;
+}
+
 async fn write_counted(writer: Peer, bytes: Vec<u8>, taken: Arc<AtomicUsize>) {
     let mut stream = writer.into_stream();
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
-        let written = stream.write(rest).await.unwrap();
+        // A piece at a time: rustls takes a small one whole only where it has room.
+        let piece = &rest[..rest.len().min(16 << 10)];
+        let written = stream.write(piece).await.unwrap();
         taken.fetch_add(written, Ordering::SeqCst);
         rest = &rest[written..];
     }
+    stream.flush().await.unwrap();
 }

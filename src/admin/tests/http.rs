@@ -213,6 +213,7 @@ fn filled() -> Fixture {
             error: false,
             nanos,
             first_byte_nanos: nanos,
+            stalled_nanos: 0,
             rows: 1,
         };
         stats.query(key, &sample);
@@ -250,6 +251,7 @@ fn filled() -> Fixture {
         status: "idle",
         since: At(0),
         queries: 3,
+        cancel_requests: 2,
         blind: None,
     }];
     source.boundaries = vec![BoundaryInfo {

@@ -6,7 +6,9 @@ use crate::finding::{Evidence, Severity};
 use crate::request::{Boundary, Kind, Request};
 use crate::session::{At, BlindReason, SqlState};
 use crate::sql::{Fingerprint, Statement, Verb};
-use crate::stats::{FindingRow, QuerySample, Settings, Source, Stage, Stats, TransactionOutcome};
+use crate::stats::{
+    FindingRow, QuerySample, Settings, Source, Stage, Stats, TransactionOutcome, Upstreams,
+};
 use prometheus::{Registry, TextEncoder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +16,14 @@ use std::sync::Arc;
 /// Series of a scrape with their values; a series twice is an error, as it is for Prometheus.
 fn scrape(source: Fixture) -> BTreeMap<String, f64> {
     let registry = Registry::new();
-    let metrics = Metrics::new(Arc::new(source), "db:5432").unwrap();
+    let upstreams = Upstreams::new(
+        ["db:5432", "standby:5432", "later:5432"]
+            .map(str::to_owned)
+            .into_iter(),
+    );
+    upstreams.set(0, false);
+    upstreams.set(1, true);
+    let metrics = Metrics::new(Arc::new(source), Arc::new(upstreams)).unwrap();
     registry.register(Box::new(metrics)).unwrap();
     let text = TextEncoder::new()
         .encode_to_string(&registry.gather())
@@ -43,6 +52,7 @@ fn feed(stats: &mut Stats, number: u64) {
                 error,
                 nanos: 100_000_000,
                 first_byte_nanos: 90_000_000,
+                stalled_nanos: 0,
                 rows: 4,
             };
             stats.query(key, &sample);
@@ -52,6 +62,8 @@ fn feed(stats: &mut Stats, number: u64) {
         stats.error(key, SqlState(code));
     }
     stats.connection_setup(key, 1);
+    stats.cancel_request(Some(key));
+    stats.batch(key, 7_000_000);
     for outcome in TransactionOutcome::ALL {
         stats.transaction(key, outcome, 1_000_000);
         stats.idle_in_transaction(key, outcome, 1_000_000);
@@ -67,6 +79,7 @@ fn feed(stats: &mut Stats, number: u64) {
             closed: At(50_000_000),
             queries: 7,
             nanos: 40_000_000,
+            think_nanos: 5_000_000,
             groups: Vec::new(),
             entries: Vec::new(),
             ..Request::default()
@@ -158,6 +171,7 @@ fn numbers_come_out_under_the_names_and_labels_of_the_contract() {
         ("table_evictions_total{table=\"routes\"}".to_owned(), 0.0),
         ("profiling_seconds_total{stage=\"backend\"}".to_owned(), 1.5),
         ("upstream_up{upstream=\"db:5432\"}".to_owned(), 0.0),
+        ("upstream_up{upstream=\"standby:5432\"}".to_owned(), 1.0),
     ] {
         assert_eq!(series.get(&format!("pgscope_{name}")), Some(&value), "{name}");
     }

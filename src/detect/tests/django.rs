@@ -96,6 +96,7 @@ impl Session {
             first_byte: finished,
             finished,
             stalled: 0,
+            idled: 0,
             outcome: Outcome::Complete,
             rows: rows.len() as u64,
             bytes: 0,

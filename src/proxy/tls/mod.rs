@@ -16,7 +16,7 @@ pub(super) use error::Unencrypted;
 pub use settings::{ClientMode, ClientTls, UpstreamMode, UpstreamTls, check_together};
 pub(super) use upstream::Secured;
 
-use crate::proxy::address::UpstreamAddress;
+use crate::proxy::servers::UpstreamList;
 use client::ClientLeg;
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -48,11 +48,11 @@ impl Tls {
     pub fn load(
         client: &ClientTls,
         upstream: &UpstreamTls,
-        address: &UpstreamAddress,
+        servers: &UpstreamList,
     ) -> Result<Self, TlsError> {
         Ok(Self {
             client: ClientLeg::load(client)?,
-            upstream: UpstreamLeg::load(upstream, address)?,
+            upstream: UpstreamLeg::load(upstream, servers)?,
             seen: AtomicU8::default(),
         })
     }
@@ -108,9 +108,14 @@ impl Tls {
         self.client.accept(stream, head, direct).await
     }
 
-    /// Encrypts a new connection to the server; see [`UpstreamLeg::secure`].
-    pub(super) async fn secure(&self, stream: TcpStream, limit: Duration) -> io::Result<Secured> {
-        self.upstream.secure(stream, limit).await
+    /// Encrypts a new connection to this one of the servers; see [`UpstreamLeg::secure`].
+    pub(super) async fn secure(
+        &self,
+        stream: TcpStream,
+        server: usize,
+        limit: Duration,
+    ) -> io::Result<Secured> {
+        self.upstream.secure(stream, server, limit).await
     }
 
     /// Says in the log what the leg to the server is like, and what that means for clients, when it is not as before.

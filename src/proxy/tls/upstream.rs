@@ -1,6 +1,7 @@
 //! The leg to the server: pgscope as a TLS client, as libpq with the same `sslmode` would be.
 
-use crate::proxy::address::{Address, UpstreamAddress};
+use crate::proxy::address::Address;
+use crate::proxy::servers::UpstreamList;
 use crate::proxy::tls::error::{TlsError, Unencrypted};
 use crate::proxy::tls::files::{ALPN, certificates, private_key, provider};
 use crate::proxy::tls::settings::{UpstreamMode, UpstreamTls};
@@ -25,7 +26,8 @@ const LONGEST_ERROR: u64 = 8192;
 #[derive(Debug, Default)]
 pub(super) struct UpstreamLeg {
     settings: UpstreamTls,
-    target: Option<ServerName<'static>>,
+    /// By server: the name that its certificate must be for; a unix socket has no TLS. Empty where TLS is off.
+    targets: Vec<Option<ServerName<'static>>>,
     config: RwLock<Option<Arc<ClientConfig>>>,
 }
 
@@ -41,24 +43,22 @@ pub(in crate::proxy) enum Secured {
 }
 
 impl UpstreamLeg {
-    pub(super) fn load(
-        settings: &UpstreamTls,
-        upstream: &UpstreamAddress,
-    ) -> Result<Self, TlsError> {
-        // A unix socket has no TLS.
-        let Address::Tcp { host, .. } = upstream.address() else {
-            return Ok(Self::default());
-        };
+    pub(super) fn load(settings: &UpstreamTls, upstream: &UpstreamList) -> Result<Self, TlsError> {
         if settings.mode == UpstreamMode::Disable {
             return Ok(Self::default());
         }
-        let name = settings.server_name.as_ref().unwrap_or(host);
-        let target = ServerName::try_from(name.clone()).map_err(|_| TlsError {
-            what: format!("`{name}` is neither a DNS name nor an IP address, as TLS wants it"),
-            hint: "set `upstream_tls.server_name` to the name in the server's certificate".into(),
-        })?;
+        let mut targets = Vec::new();
+        for server in upstream.all() {
+            targets.push(match server.address() {
+                Address::Tcp { host, .. } => Some(target(settings, host)?),
+                Address::Unix(_) => None,
+            });
+        }
+        if targets.iter().all(Option::is_none) {
+            return Ok(Self::default());
+        }
         Ok(Self {
-            target: Some(target),
+            targets,
             config: RwLock::new(Some(config(settings)?)),
             settings: settings.clone(),
         })
@@ -75,13 +75,14 @@ impl UpstreamLeg {
     }
 
     pub(super) fn is_off(&self) -> bool {
-        self.target.is_none()
+        self.targets.is_empty()
     }
 
     /// Encrypts a connection of which no byte was used. `limit` for each wait.
     pub(super) async fn secure(
         &self,
         mut stream: TcpStream,
+        server: usize,
         limit: Duration,
     ) -> io::Result<Secured> {
         let config = self
@@ -89,7 +90,7 @@ impl UpstreamLeg {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let (Some(target), Some(config)) = (&self.target, config) else {
+        let (Some(Some(target)), Some(config)) = (self.targets.get(server), config) else {
             return Ok(Secured::Plain(stream));
         };
         let late = || {
@@ -155,6 +156,15 @@ impl UpstreamLeg {
             (!verifies).then_some(words),
         )
     }
+}
+
+/// The name that the certificate of a host must be for.
+fn target(settings: &UpstreamTls, host: &String) -> Result<ServerName<'static>, TlsError> {
+    let name = settings.server_name.as_ref().unwrap_or(host);
+    ServerName::try_from(name.clone()).map_err(|_| TlsError {
+        what: format!("`{name}` is neither a DNS name nor an IP address, as TLS wants it"),
+        hint: "set `upstream_tls.server_name` to the name in the server's certificate".into(),
+    })
 }
 
 /// One byte, and not one more: what follows it may be TLS already.

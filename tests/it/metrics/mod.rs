@@ -4,6 +4,7 @@ mod connections;
 mod queries;
 mod requests;
 mod tables;
+mod times;
 
 use crate::support::app::App;
 use crate::support::backend::Backend;

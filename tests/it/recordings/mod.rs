@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use turns::{Turn, cut, turns};
 
 /// An event with what does not show in a transcript, for people.
-fn line(event: &Event<'_>) -> String {
-    let mut line = show(event);
+fn line(event: &Event<'_>) -> Option<String> {
+    let mut line = show(event)?;
     if let Event::Query(query) = event {
         let status = match query.status_before {
             TransactionStatus::Idle => "",
@@ -32,7 +32,7 @@ fn line(event: &Event<'_>) -> String {
             _ = write!(line, " | comment {}", query.comment.escape_ascii());
         }
     }
-    line
+    Some(line)
 }
 
 /// What a session holds of a conversation that is about to end.
@@ -68,7 +68,9 @@ fn golden(conversation: &Conversation) -> (String, Vec<String>) {
                 Event::Dropped { reason } => losses.push(format!("dropped {reason}")),
                 _ => {}
             }
-            _ = writeln!(out, "= {}", line(&event));
+            if let Some(line) = line(&event) {
+                _ = writeln!(out, "= {line}");
+            }
         };
         for said in &said.said {
             let at = times.next().unwrap();

@@ -41,6 +41,17 @@ pub fn welcome() -> Vec<u8> {
     bytes
 }
 
+/// The same with BackendKeyData: a process number and a key, of 4 bytes in protocol 3.0 and up to 256 in 3.2.
+pub fn welcome_with_key(process: u32, key: &[u8]) -> Vec<u8> {
+    let body = [&process.to_be_bytes(), key].concat();
+    let parts = [
+        message(b'R', &[0; 4]),
+        message(b'K', &body),
+        message(b'Z', b"I"),
+    ];
+    parts.concat()
+}
+
 /// CommandComplete and ReadyForQuery.
 pub fn done() -> Vec<u8> {
     [message(b'C', b"SELECT 0\0"), message(b'Z', b"I")].concat()

@@ -3,17 +3,29 @@
 use super::peer::Peer;
 use super::scrape::Admin;
 use super::{eventually, patience};
-use pgscope::proxy::Address;
+use pgscope::proxy::{Address, ListenAddress};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+/// A pgscope that has this as its descriptor 3 and is told so, as a service manager does it.
+pub fn started_with(socket: OwnedFd) -> Command {
+    let mut command = Command::new("sh");
+    let passed = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    command
+        .args(["-c", passed])
+        .arg(env!("CARGO_BIN_EXE_pgscope"))
+        .stdin(socket);
+    command
+}
+
 /// A running `pgscope serve`. Killed when dropped.
 pub struct Process {
     child: Child,
-    listen: SocketAddr,
+    listen: Address,
     pub admin: Admin,
     log: Arc<Mutex<String>>,
 }
@@ -36,7 +48,8 @@ impl Process {
         Self::spawn(command, upstream, arguments)
     }
 
-    fn spawn(mut command: Command, upstream: &str, arguments: &[&str]) -> Self {
+    /// With a command that ends in a pgscope without arguments.
+    pub fn spawn(mut command: Command, upstream: &str, arguments: &[&str]) -> Self {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             .args(["--upstream", upstream])
@@ -46,12 +59,13 @@ impl Process {
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |before: &str| -> SocketAddr {
+        let mut address = |before: &str| {
             let line = out.next().unwrap().unwrap();
             let rest = line.split_once(before).unwrap().1;
-            rest.split(',').next().unwrap().parse().unwrap()
+            rest.split(',').next().unwrap().to_owned()
         };
-        let (listen, admin) = (address("listening on "), address("on http://"));
+        let listen: ListenAddress = address("listening on ").parse().unwrap();
+        let admin: SocketAddr = address("on http://").parse().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (mut err, kept) = (child.stderr.take().unwrap(), Arc::clone(&log));
         std::thread::spawn(move || {
@@ -63,17 +77,14 @@ impl Process {
         });
         Self {
             child,
-            listen,
+            listen: listen.address().clone(),
             admin: Admin::at(admin),
             log,
         }
     }
 
     pub fn address(&self) -> Address {
-        Address::Tcp {
-            host: self.listen.ip().to_string(),
-            port: self.listen.port(),
-        }
+        self.listen.clone()
     }
 
     pub async fn connect(&self) -> Peer {

@@ -4,8 +4,8 @@ use super::eventually;
 use super::peer::Peer;
 use pgscope::profiler::Profiler;
 use pgscope::proxy::{
-    Address, ClientTls, Clock, Listener, Settings, Shared, ShutdownSettings, Tls, UpstreamTls,
-    serve,
+    Address, ClientTls, Clock, Listener, Resolver, Settings, Shared, ShutdownSettings, Tls,
+    UpstreamTls, serve,
 };
 use pgscope::stats::ConnectionOutcome;
 use pgscope::units::Period;
@@ -23,6 +23,7 @@ pub struct Setup {
     pub shutdown: ShutdownSettings,
     client_tls: ClientTls,
     upstream_tls: UpstreamTls,
+    resolver: Resolver,
     pub request: request::Settings,
     pub stats: stats::Settings,
     pub detectors: detect::Settings,
@@ -38,6 +39,7 @@ impl Setup {
             shutdown: ShutdownSettings::default(),
             client_tls: ClientTls::default(),
             upstream_tls: UpstreamTls::default(),
+            resolver: Resolver::default(),
             request: request::Settings::default(),
             stats: stats::Settings::default(),
             detectors: detect::Settings::default(),
@@ -56,6 +58,11 @@ impl Setup {
 
     pub fn upstream_tls(mut self, settings: UpstreamTls) -> Self {
         self.upstream_tls = settings;
+        self
+    }
+
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
         self
     }
 
@@ -86,7 +93,7 @@ impl Setup {
             self.shutdown,
             Clock::start(),
         );
-        let shared = Arc::new(shared.with_tls(tls));
+        let shared = Arc::new(shared.with_tls(tls).with_resolver(self.resolver));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, Arc::clone(&shared), async {
             // An error means that the test is over.

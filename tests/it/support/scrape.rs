@@ -41,7 +41,7 @@ impl Admin {
                 Box::pin(async move { probe(&shared).await.map_err(|error| error.to_string()) })
             }),
             base: shared.clock.time_of_day(At(0)),
-            upstream: shared.upstream.to_string(),
+            upstreams: Arc::clone(&shared.upstreams),
             settings: Settings::default(),
             token: None,
         };
@@ -93,7 +93,7 @@ impl Admin {
 }
 
 impl Scrape {
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         Self(lines.map(Series::parse).collect())
     }

@@ -17,8 +17,13 @@ fn millis(nanos: u64) -> f64 {
     nanos as f64 / 1e6
 }
 
-pub fn show(event: &Event<'_>) -> String {
-    match event {
+/// `None`: BackendKeyData belongs to every startup.
+pub fn show(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::BackendKey(_) => return None,
+        Event::Batch { nanos } => format!("batch {}ms", millis(*nanos)),
+        Event::Stalled { nanos } => format!("stalled {}ms", millis(*nanos)),
+        Event::Cancel(_) => "cancel".to_owned(),
         Event::Startup {
             user,
             database,
@@ -75,7 +80,7 @@ pub fn show(event: &Event<'_>) -> String {
             _ = write!(line, " | {text}");
             line
         }
-    }
+    })
 }
 
 /// Runs a conversation message by message; returns it with its `=` lines made anew.
@@ -103,7 +108,7 @@ fn run(text: &str) -> String {
         }
         for step in steps(line, &mut status) {
             let mut events = Vec::new();
-            let mut sink = |event: Event<'_>| events.push(show(&event));
+            let mut sink = |event: Event<'_>| events.extend(show(&event));
             match step {
                 Step::Frontend(bytes) => {
                     session.frontend(&bytes, now, &mut sink);
@@ -172,7 +177,7 @@ fn events(text: &str, size: usize) -> Vec<String> {
         .filter(|line| !line.starts_with(['=', '#']) && !line.trim().is_empty())
     {
         for step in steps(line, &mut status) {
-            let mut sink = |event: Event<'_>| events.push(show(&event));
+            let mut sink = |event: Event<'_>| events.extend(show(&event));
             match step {
                 Step::Frontend(bytes) => {
                     bytes

@@ -1,7 +1,7 @@
 """The labelled corpus: what pgscope finds in faulty and in sound views of Django, against the truth in corpus/truth/.
 
 Usage: corpus.py [--only WORD] [--quick] [--direct] [--json FILE]. The binary is PGSCOPE_BIN or the release build.
---quick runs one configuration per way to keep connections. --direct leaves pgscope out and holds the truth itself
+--quick runs one configuration per way to keep connections, the slow paced one with every other view. --direct leaves pgscope out and holds the truth itself
 against Django's own log of queries.
 """
 
@@ -19,7 +19,7 @@ from harness.console import Checks, say
 from harness.postgres import Postgres
 from harness.servers import Direct, Pgscope, binary
 from runner import concurrency, drive, score
-from runner.apps import DJANGOS, djangos
+from runner.apps import DJANGOS, App, djangos
 from truth import FAULTY, SOUND, VIEWS
 
 # The marks of the issue: (recall, precision, right fixes). `bounded`: the wire shows where requests begin.
@@ -39,7 +39,13 @@ LIFETIMES = {
     "age-600/shuffled": Lifetime({"conn_max_age": 600}, "shuffled", 0, False),
     "pool-checks": Lifetime({"pool": 1, "conn_health_checks": 1}, "one by one", 2, True),
 }
-QUICK = ["psycopg/age-0", "psycopg-binding/age-600-checks", "psycopg2/age-600/shuffled", "psycopg/pool-checks"]
+QUICK = [
+    "psycopg/age-0",
+    "psycopg/age-600/paced",
+    "psycopg/pool-checks",
+    "psycopg-binding/age-600-checks",
+    "psycopg2/age-600/shuffled",
+]
 KEEP = ("--stats-findings", "2000", "--stats-routes", "1000", "--stats-recent-requests", "2000")
 
 
@@ -65,7 +71,8 @@ def main():
                 if options.direct:
                     direct(checks, postgres, django, database, DRIVERS[driver], name)
                 else:
-                    scores.append(run(checks, postgres, django, database, DRIVERS[driver], lifetime, name, number))
+                    views = VIEWS[::2] if options.quick and lifetime.drive == "paced" else VIEWS
+                    scores.append(run(checks, postgres, django, database, DRIVERS[driver], lifetime, views, name, number))
         name = f"{django.version}/concurrency"
         if options.only in name and not options.direct:
             template = template or django.seeded(postgres)
@@ -92,19 +99,19 @@ def configurations(django, options):
                 yield f"{django.version}/{name}", driver, lifetimes[lifetime]
 
 
-def run(checks, postgres, django, database, driver, lifetime, name, number):
+def run(checks, postgres, django, database, driver, lifetime, views, name, number):
     """One configuration: visit, attribute, score."""
     settings = {**driver, **lifetime.settings}
     arguments = drive.PACED if lifetime.drive == "paced" else ()
     with Pgscope(postgres.address, *KEEP, *arguments) as scope:
-        watch = visit_all(scope, django, database, settings, lifetime, number)
+        watch = visit_all(scope, django, database, settings, lifetime, views, number)
         if lifetime.drive == "shuffled":
-            result = score.at_all(name, VIEWS, watch, detectors(), watch.findings())
+            result = score.at_all(name, views, watch, detectors(), watch.findings())
         else:
-            result = score.by_view(name, VIEWS, watch, detectors(), lifetime.bounded)
+            result = score.by_view(name, views, watch, detectors(), lifetime.bounded)
         checks.equal(scope.metrics().total("sessions_blind_total"), 0, f"{name}: no session is blind")
         checks.equal(scope.stop(), 0, f"{name}: pgscope exits with 0 on SIGTERM")
-    checks.equal(list(score.untrue(VIEWS, watch.visits)), [], f"{name}: the truth agrees with Django's log")
+    checks.equal(list(score.untrue(views, watch.visits)), [], f"{name}: the truth agrees with Django's log")
     for title, lines in (("missed", result.misses), ("false", result.false), ("wrong fix", result.wrong)):
         for line in lines:
             print(f"    {title}: {line}", flush=True)
@@ -116,25 +123,24 @@ def run(checks, postgres, django, database, driver, lifetime, name, number):
     return result
 
 
-def visit_all(scope, django, database, settings, lifetime, number):
+def visit_all(scope, django, database, settings, lifetime, views, number):
     """All views through Gunicorn, async ones through uvicorn where Django advises no persistent connections, then the
     tasks. Every other view has its queries commented where requests have limits of their own; which half depends on the
     configuration."""
     watch = drive.Watch(scope)
-    views = [view for view in VIEWS if not view.task]
-    asynchronous = [view for view in views if view.path.startswith("asynchronous/")]
-    phases = [(views, False)]
-    if "conn_max_age" not in settings or not settings["conn_max_age"]:
-        phases = [([view for view in views if view not in asynchronous], False), (asynchronous, True)]
+    tasks = [view for view in views if view.task]
+    pages = [view for view in views if not view.task]
+    asynchronous = [view for view in pages if view.path.startswith("asynchronous/")]
+    phases = [(pages, False)]
+    if not settings.get("conn_max_age"):
+        phases = [([view for view in pages if view not in asynchronous], False), (asynchronous, True)]
 
     def comments(index):
         return lifetime.bounded and (index + number) % 2 == 0
 
     for part, asgi in phases:
-        with drive.serve(django, scope, database, settings, asgi) as app:
-            if lifetime.drive == "paced":
-                drive.time.sleep(drive.PAUSE)
-            watch.begin()
+        with App(django, scope.address, database, asgi=asgi, **settings) as app:
+            watch.note(app.enter())
             if lifetime.drive == "one by one":
                 drive.one_by_one(watch, app, part, 2, comments, lifetime.markers)
             elif lifetime.drive == "paced":
@@ -143,15 +149,16 @@ def visit_all(scope, django, database, settings, lifetime, number):
                 drive.shuffled(watch, app, part, 3, number)
         scope.quiet()
         watch.snapshot()
-    pause = drive.PAUSE if lifetime.drive == "paced" else 0
-    drive.tasks(watch, django, scope, database, [view for view in VIEWS if view.task], settings, comments, pause)
+    pause = drive.PAUSE if lifetime.drive == "paced" else 0.01
+    drive.tasks(watch, django, scope, database, tasks, settings, comments, pause)
     return watch
 
 
 def direct(checks, postgres, django, database, driver, name):
     """No pgscope: is the truth true?"""
     scope = Direct(postgres.address)
-    with drive.serve(django, scope, database, {**driver, "conn_max_age": 600}) as app:
+    with App(django, scope.address, database, conn_max_age=600, **driver) as app:
+        app.enter()
         visits = [app.visit(view.path) for view in VIEWS if not view.task]
     visits += django.tasks(scope.address, database, [view.task for view in VIEWS if view.task], **driver)
     checks.equal(list(score.untrue(VIEWS, visits)), [], f"{name}: the truth agrees with Django's log")

@@ -40,6 +40,11 @@ def name_of(view):
     return f"{view.__module__.removeprefix('views.')}/{view.__name__}"
 
 
+def up(request):
+    """No query at all."""
+    return JsonResponse({})
+
+
 def enter(request):
     """Log in as who may use the admin, and fill the caches that a process fills once."""
     for model in apps.get_models():

@@ -1,7 +1,7 @@
 """`to_field`, roles of the user model, a self reference, generic foreign keys."""
 
 from django.conf import settings
-from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
@@ -23,6 +23,7 @@ class Ticket(models.Model):
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="assigned")
     duplicate_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="duplicates")
     tags = models.ManyToManyField(Tag)
+    attachments = GenericRelation("Attachment")
     status = models.CharField(max_length=10, default="open")
     priority = models.IntegerField(default=3)
     opened = models.DateTimeField()

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.contrib import admin
 from django.urls import path
 
-from core.pages import PAGES, enter, marker
+from core.pages import PAGES, enter, marker, up
 
 VIEWS = Path(__file__).resolve().parents[1] / "views"
 
@@ -16,6 +16,7 @@ for module in sorted(VIEWS.glob("[a-z]*.py")):
 urlpatterns = [
     path("marker/", marker),
     path("enter/", enter),
+    path("up/", up),
     path("admin/", admin.site.urls),
     *(path(f"{name}/", view) for name, view in PAGES.items()),
 ]

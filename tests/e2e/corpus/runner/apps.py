@@ -87,17 +87,22 @@ class App:
         self.child = Child([django.python, "-m", *command], folder() / "log", cwd=PROJECT, env=env)
         eventually(self._ready, "the corpus answers")
         self.cookie = ""
-        self.cookie = get(self.address, "/enter/").headers["Set-Cookie"].split(";")[0]
 
     def _ready(self):
         self.child.alive()
-        return accepts(self.address) and get(self.address, "/marker/").status == 200
+        return accepts(self.address) and get(self.address, "/up/").status == 200
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.child.stop()
+
+    def enter(self):
+        """Log in, and fill the caches that a process fills once."""
+        response = get(self.address, "/enter/")
+        self.cookie = response.headers["Set-Cookie"].split(";")[0]
+        return visit("enter", response.headers)
 
     def visit(self, path, comments=False):
         """One GET of a view."""

@@ -12,6 +12,7 @@ from .apps import App
 from .score import CLOCK, DEPLOYMENT
 
 THREADS = 8
+# All requests fit into one answer of the API.
 ROUNDS = 3
 LIFETIMES = {"age-0": {"conn_max_age": 0}, "age-600-checks": {"conn_max_age": 600, "conn_health_checks": 1}}
 
@@ -33,11 +34,13 @@ def measure(postgres, django, template, settings, paths, threads, name):
     keep = ("--stats-findings", "2000", "--stats-routes", "1000", "--stats-recent-requests", "5000")
     with Pgscope(postgres.address, *keep) as scope:
         with App(django, scope.address, database, threads=threads, **settings) as app:
+            app.enter()
             visit(app, paths, threads)
         scope.quiet()
         requests = {}
-        for route, bucket, times in buckets(scope.metrics()):
-            requests.setdefault(route, Counter())[bucket] += times
+        for request in scope.api("requests", limit=1000):
+            if not request["route"].startswith("~"):
+                requests.setdefault(request["route"], Counter())[request["queries"]] += 1
         findings = {
             tuple(finding[word] for word in ("detector", "kind", "route", "fingerprint", "fix")): finding["requests"]
             for finding in scope.api("findings", limit=1000)
@@ -71,10 +74,3 @@ def visit(app, paths, threads):
         one.join()
     if failures:
         raise failures[0]
-
-
-def buckets(metrics):
-    """(route, bound of the bucket, requests): how many queries the requests of each commented route had."""
-    for labels, value in metrics.rows("request_queries_bucket"):
-        if not labels["route"].startswith("~"):
-            yield labels["route"], labels["le"], int(value)

@@ -11,12 +11,12 @@ from datetime import datetime
 
 from harness.console import eventually
 
-from .apps import App
-
 # Over request.gap (250 ms) and the idle_close that paced runs set (300 ms).
 PAUSE = 0.4
 PACED = ("--request-idle-close", "300ms")
 MARKER = "marker"
+# What the app itself does first.
+ENTER = "enter"
 
 
 class Watch:
@@ -28,11 +28,6 @@ class Watch:
         self.found = {}
         self.seen = {}
         self.sent = 0
-
-    def begin(self):
-        """What happened so far is none of the corpus."""
-        self.seen = {key(finding): finding["last_seen"] for finding in self.findings()}
-        self.sent = self.closed()
 
     def findings(self):
         """The list of the API."""
@@ -49,12 +44,13 @@ class Watch:
 
     def snapshot(self):
         """Give what is new to the view that ran at its time."""
-        starts = [int(visit.start * 1000) for visit in self.visits]
+        starts = [visit.start * 1000 for visit in self.visits]
         for finding in self.findings():
             if self.seen.get(key(finding)) != finding["last_seen"]:
                 self.seen[key(finding)] = finding["last_seen"]
-                moment = round(datetime.fromisoformat(finding["last_seen"].replace("Z", "+00:00")).timestamp() * 1000)
-                at = bisect.bisect_right(starts, moment) - 1
+                moment = datetime.fromisoformat(finding["last_seen"].replace("Z", "+00:00")).timestamp() * 1000
+                # The API gives whole milliseconds.
+                at = bisect.bisect_right(starts, moment + 0.5) - 1
                 if at >= 0:
                     self.found.setdefault(self.visits[at].path, {})[key(finding)] = finding
 
@@ -78,6 +74,7 @@ def one_by_one(watch, app, views, rounds, comments, markers):
 
 def paced(watch, app, views):
     """Each view once, with pauses: nothing but idle time parts requests."""
+    time.sleep(PAUSE)
     for view in views:
         watch.note(app.visit(view.path))
         time.sleep(PAUSE)
@@ -100,8 +97,3 @@ def tasks(watch, django, scope, database, views, settings, comments, pause):
         watch.note(visit)
     scope.quiet()
     watch.snapshot()
-
-
-def serve(django, scope, database, settings, asgi=False):
-    """The app, and where its warm-up ends."""
-    return App(django, scope.address, database, asgi=asgi, **settings)

@@ -1,9 +1,10 @@
 """Findings against the truth."""
 
-import re
 from dataclasses import dataclass, field
 
 from truth.words import N_PLUS_ONE
+
+from .drive import ENTER
 
 # A detector that goes by the clock is right where the app itself saw the same, whatever made the machine slow.
 CLOCK = {
@@ -96,6 +97,8 @@ def by_view(name, views, watch, detectors, bounded):
         measured.setdefault(visit.path, []).append(visit)
     truths = {view.path: view for view in views}
     for path, found in watch.found.items():
+        if path == ENTER:
+            continue
         view = truths.get(path)
         for finding in found.values():
             if finding["route"] == DEPLOYMENT:
@@ -128,14 +131,10 @@ def at_all(name, views, watch, detectors, findings):
 
 
 def about(mark, finding):
-    """Whether the statement and its parent are those of this mistake."""
-    return mark.shows(finding) and (not mark.parent or not finding["parent"] or names(finding["parent"], mark.parent))
-
-
-def names(parent, table):
-    """Whether a finding's parent, a table or a model, is this table."""
-    bare = re.sub(r"\W", "", parent.split(".")[0]).lower()
-    return bare == table or table.replace("_", "").endswith(bare.replace("_", ""))
+    """Whether the statement and its parent are those of this mistake: in a chain, a link is the parent of the next."""
+    return mark.shows(finding) and (
+        not mark.parent or not finding["parent"] or finding["parent"] in (mark.parent, *mark.tables)
+    )
 
 
 def by_clock(finding, visits):

@@ -103,6 +103,12 @@ REVERSE = [
     bad("reverse/member_cards", loop("reverse_one_to_one", "accounts_card", select("card"), "accounts_member")),
     bad("reverse/filtered_after_prefetch", loop("reverse_fk", "sports_league_player", r"Prefetch\(", "sports_league_club")),
     good("reverse/filtered_in_prefetch"),
+    good("reverse/filtered_in_python"),
+    # The accessor is GenericRelation's; Django's default for the look of it is that of a foreign key.
+    bad(
+        "reverse/ticket_attachments",
+        loop("reverse_fk generic_fk", "helpdesk_attachment", prefetch("attachments|attachment_set"), "helpdesk_ticket"),
+    ),
     bad(
         "reverse/latest_home_match",
         loop("reverse_fk", "sports_league_match", r"Prefetch\(|Subquery\(|Window\(", "sports_league_club"),
@@ -154,6 +160,13 @@ LOOPS = [
     good("loops/members_by_handle_at_once"),
     good("loops/list_then_basket", A_LOOP_OF_GETS, innocent=True),
     good("loops/dense_keys", A_LOOP_OF_GETS, innocent=True),
+    good("loops/first_three"),
+    bad("loops/raw_per_row", loop("forward_fk loop_get", "record_labels", BULK + "|JOIN|" + select("label"), "music_album")),
+    good("loops/raw_joined"),
+    bad(
+        "loops/dictionaries",
+        loop("forward_fk loop_get", "stock_bin", BULK + "|" + select("to_bin"), "stock_movement"),
+    ),
     bad(
         "loops/attachment_targets",
         loop("generic_fk", "helpdesk_ticket music_album sports_league_match", prefetch("content_object"), "helpdesk_attachment"),

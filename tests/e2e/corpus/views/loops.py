@@ -2,6 +2,7 @@
 
 from django.contrib.auth import authenticate
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 
 from accounts.models import Member, Preference, Team
 from core.pages import page
@@ -70,6 +71,38 @@ def dense_keys(request):
     """The keys of one table happen to be those of another: 1, 2, 3, …"""
     places = [place.aisle for place in Bin.objects.order_by("id")[:12]]
     return places + [Document.objects.get(pk=number).title for number in range(1, 13)]
+
+
+@page
+def first_three(request):
+    """Three tabs of fixed objects below a list that happens to have the same three keys."""
+    teams = [team.name for team in Team.objects.filter(pk__lte=3).order_by("pk")]
+    return teams + [Person.objects.get(pk=key).name for key in (1, 2, 3)]
+
+
+@page
+def raw_per_row(request):
+    """Hand-written SQL in a loop."""
+    names = []
+    with connection.cursor() as cursor:
+        for album in Album.objects.filter(label__isnull=False).order_by("title")[:12]:
+            cursor.execute("SELECT name FROM record_labels WHERE code = %s", [album.label_id])
+            names.append(cursor.fetchone()[0])
+    return names
+
+
+@page
+def raw_joined(request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT l.name FROM music_album a JOIN record_labels l ON l.code = a.label_id ORDER BY a.title LIMIT 12")
+        return cursor.fetchall()
+
+
+@page
+def dictionaries(request):
+    """values(), then a get() for each dictionary."""
+    rows = Movement.objects.order_by("quantity").values("quantity", "to_bin_id")[:11]
+    return [[row["quantity"], Bin.objects.get(pk=row["to_bin_id"]).aisle] for row in rows]
 
 
 @page

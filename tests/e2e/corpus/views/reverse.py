@@ -155,6 +155,19 @@ def filtered_in_prefetch(request):
 
 
 @page
+def filtered_in_python(request):
+    clubs = Club.objects.prefetch_related("player_set").order_by("city", "id")
+    return [[player.number for player in club.player_set.all() if player.number < 10] for club in clubs]
+
+
+@page
+def ticket_attachments(request):
+    """Against a generic foreign key."""
+    tickets = Ticket.objects.order_by("opened")[:12]
+    return [[attachment.name for attachment in ticket.attachments.all()] for ticket in tickets]
+
+
+@page
 def latest_home_match(request):
     """The newest of each."""
     rows = []

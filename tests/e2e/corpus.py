@@ -1,8 +1,8 @@
 """The labelled corpus: what pgscope finds in faulty and in sound views of Django, against the truth in corpus/truth/.
 
 Usage: corpus.py [--only WORD] [--quick] [--direct] [--json FILE]. The binary is PGSCOPE_BIN or the release build.
---quick runs one configuration per way to keep connections, the slow paced one with every other view. --direct leaves pgscope out and holds the truth itself
-against Django's own log of queries.
+--quick runs one configuration per way to keep connections, the slow paced one with every other view. --direct leaves
+pgscope out and holds the truth itself against Django's own log of queries.
 """
 
 import argparse
@@ -110,6 +110,9 @@ def run(checks, postgres, django, database, driver, lifetime, views, name, numbe
         else:
             result = score.by_view(name, views, watch, detectors(), lifetime.bounded)
         checks.equal(scope.metrics().total("sessions_blind_total"), 0, f"{name}: no session is blind")
+        bare = sorted({finding["detector"] for finding in watch.findings() if not finding["fix"]})
+        checks.equal(bare, [], f"{name}: detectors whose findings have no fix")
+        checks.equal(watch.astray(), [], f"{name}: findings of commented views carry their route")
         checks.equal(scope.stop(), 0, f"{name}: pgscope exits with 0 on SIGTERM")
     checks.equal(list(score.untrue(views, watch.visits)), [], f"{name}: the truth agrees with Django's log")
     for title, lines in (("missed", result.misses), ("false", result.false), ("wrong fix", result.wrong)):

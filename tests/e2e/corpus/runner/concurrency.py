@@ -9,7 +9,8 @@ from harness.console import say
 from harness.servers import Pgscope
 
 from .apps import App
-from .score import CLOCK, DEPLOYMENT
+from .drive import DEPLOYMENT
+from .score import CLOCK
 
 THREADS = 8
 # All requests fit into one answer of the API.

@@ -17,6 +17,8 @@ PACED = ("--request-idle-close", "300ms")
 MARKER = "marker"
 # What the app itself does first.
 ENTER = "enter"
+# Route of the findings about a deployment, which no view has earned.
+DEPLOYMENT = "-"
 
 
 class Watch:
@@ -28,6 +30,8 @@ class Watch:
         self.found = {}
         self.seen = {}
         self.sent = 0
+        # Path to the route that the comments of its queries give.
+        self.routes = {}
 
     def findings(self):
         """The list of the API."""
@@ -37,10 +41,21 @@ class Watch:
         """Requests that have ended."""
         return sum(sum(entry["requests"].values()) for entry in self.scope.api("boundaries", limit=1000))
 
-    def note(self, visit):
+    def note(self, visit, commented=False):
         """A view was visited."""
         self.visits.append(visit)
         self.sent += visit.queries > 0
+        if commented:
+            self.routes[visit.path] = visit.route
+
+    def astray(self):
+        """Findings about commented views that carry another route."""
+        return [
+            f"{path}: {finding['detector']} on {finding['route']}"
+            for path, route in self.routes.items()
+            for finding in self.found.get(path, {}).values()
+            if finding["route"] not in (route, DEPLOYMENT)
+        ]
 
     def snapshot(self):
         """Give what is new to the view that ran at its time."""
@@ -65,7 +80,7 @@ def one_by_one(watch, app, views, rounds, comments, markers):
     `markers` of them are sent, as many as there are connections. `comments(index)` says whether a view is commented."""
     for index, view in enumerate(views):
         for _ in range(rounds):
-            watch.note(app.visit(view.path, comments(index)))
+            watch.note(app.visit(view.path, comments(index)), comments(index))
         for _ in range(markers):
             watch.note(app.visit(MARKER))
         eventually(lambda: watch.closed() >= watch.sent - markers, f"the requests of {view.path} have ended")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from truth.words import N_PLUS_ONE
 
-from .drive import ENTER
+from .drive import DEPLOYMENT, ENTER
 
 # A detector that goes by the clock is right where the app itself saw the same, whatever made the machine slow.
 CLOCK = {
@@ -15,8 +15,6 @@ CLOCK = {
     "random_order": lambda visit: visit.slowest >= 0.02,
     "non_sargable": lambda visit: visit.slowest >= 0.02,
 }
-# Route of the findings about a deployment, which no view has earned.
-DEPLOYMENT = "-"
 
 
 @dataclass

@@ -88,7 +88,11 @@ REVERSE = [
     bad("reverse/member_assigned", reverse("helpdesk_ticket", "accounts_member", "assigned|ticket_set")),
     bad("reverse/four_tickets", reverse("helpdesk_reply", "helpdesk_ticket", "reply_set")),
     # Two links. Each in its own words is as good as one prefetch_related() of both.
-    bad("reverse/artist_tracks", reverse("music_album music_track", "music_artist", "album_set__track_set|track_set"), MANY_QUERIES),
+    bad(
+        "reverse/artist_tracks",
+        reverse("music_album music_track", "music_artist", "album_set__track_set|track_set"),
+        MANY_QUERIES,
+    ),
     good("reverse/artist_tracks_prefetched"),
     bad("reverse/genre_children", reverse("music_genre", "music_genre", "children|genre_set")),
     good("reverse/genre_tree_at_once"),

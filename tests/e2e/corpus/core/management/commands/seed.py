@@ -89,7 +89,10 @@ class Command(BaseCommand):
             ),
         )
         through = Album.genres.through
-        some(through, ({"album": album, "genre": genre} for album in albums for genre in DICE.sample(leaves, DICE.randrange(0, 4))))
+        some(
+            through,
+            ({"album": album, "genre": genre} for album in albums for genre in DICE.sample(leaves, DICE.randrange(0, 4))),
+        )
         some(Cover, ({"album": album, "colour": DICE.choice(["red", "blue"])} for album in DICE.sample(albums, 30)))
         tracks = some(
             Track,
@@ -215,5 +218,5 @@ class Command(BaseCommand):
             cursor.execute(
                 "INSERT INTO stock_reading (sensor, at, value, note)"
                 " SELECT n % 100, timestamptz '2024-01-01 00:00Z' + n * interval '1 minute', n % 997,"
-                " 'reading number ' || n || ' of the sensor in the hall' FROM generate_series(1, 80000) n"
+                " 'reading number ' || n || ' of the sensor in the hall' FROM generate_series(1, 200000) n"
             )

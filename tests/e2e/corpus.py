@@ -1,7 +1,7 @@
 """The labelled corpus: what pgscope finds in faulty and in sound views of Django, against the truth in corpus/truth/.
 
 Usage: corpus.py [--only WORD] [--quick] [--direct] [--json FILE]. The binary is PGSCOPE_BIN or the release build.
---quick runs one configuration per way to keep connections, the slow paced one with every other view. --direct leaves
+--quick runs one configuration per way to keep connections, the slow paced one with every third view. --direct leaves
 pgscope out and holds the truth itself against Django's own log of queries.
 """
 
@@ -71,7 +71,7 @@ def main():
                 if options.direct:
                     direct(checks, postgres, django, database, DRIVERS[driver], name)
                 else:
-                    views = VIEWS[::2] if options.quick and lifetime.drive == "paced" else VIEWS
+                    views = VIEWS[::3] if options.quick and lifetime.drive == "paced" else VIEWS
                     scores.append(run(checks, postgres, django, database, DRIVERS[driver], lifetime, views, name, number))
         name = f"{django.version}/concurrency"
         if options.only in name and not options.direct:
@@ -147,6 +147,7 @@ def visit_all(scope, django, database, settings, lifetime, views, number):
             if lifetime.drive == "one by one":
                 drive.one_by_one(watch, app, part, 2, comments, lifetime.markers)
             elif lifetime.drive == "paced":
+                drive.settle(watch, app)
                 drive.paced(watch, app, part)
             else:
                 drive.shuffled(watch, app, part, 3, number)

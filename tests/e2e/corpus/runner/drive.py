@@ -14,6 +14,8 @@ from harness.console import eventually
 # Over request.gap (250 ms) and the idle_close that paced runs set (300 ms).
 PAUSE = 0.4
 PACED = ("--request-idle-close", "300ms")
+# Requests parted by idle time, and seconds to wait for them.
+SETTLED, PATIENCE = 3, 150
 MARKER = "marker"
 # What the app itself does first.
 ENTER = "enter"
@@ -87,9 +89,20 @@ def one_by_one(watch, app, views, rounds, comments, markers):
         watch.snapshot()
 
 
+def settle(watch, app):
+    """Until pgscope knows that these connections serve request after request: nothing says so but a minute of pauses."""
+
+    def parted():
+        time.sleep(PAUSE)
+        watch.note(app.visit(MARKER)._replace(path=ENTER))
+        return watch.closed() > SETTLED
+
+    eventually(parted, "idle time parts requests", PATIENCE)
+    time.sleep(PAUSE)
+
+
 def paced(watch, app, views):
     """Each view once, with pauses: nothing but idle time parts requests."""
-    time.sleep(PAUSE)
     for view in views:
         watch.note(app.visit(view.path))
         time.sleep(PAUSE)

@@ -37,7 +37,7 @@ LIFETIMES = {
     "age-600-checks": Lifetime({"conn_max_age": 600, "conn_health_checks": 1}, "one by one", 1, True),
     "age-600/paced": Lifetime({"conn_max_age": 600}, "paced", 0, False),
     "age-600/shuffled": Lifetime({"conn_max_age": 600}, "shuffled", 0, False),
-    "pool-checks": Lifetime({"pool": 1, "conn_health_checks": 1}, "one by one", 2, True),
+    "pool-checks": Lifetime({"pool": 1, "conn_health_checks": 1}, "one by one", 4, True),
 }
 QUICK = [
     "psycopg/age-0",

@@ -13,6 +13,7 @@ from .process import target
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 MARK = "PGSCOPE_E2E_VENV"
+HAS_ENSUREPIP = "importlib.util.find_spec('ensurepip') is not None"
 
 
 def run_in_venv(requirements=REQUIREMENTS):
@@ -51,13 +52,11 @@ def venv_for(requirements, python):
     venv.parent.mkdir(parents=True, exist_ok=True)
     wanted = ", ".join(requirements.read_text().split())
     say(f"installing into {venv} (once): {wanted}")
-    if _ask(python, "importlib.util.find_spec('ensurepip') is not None") == "True":
+    if _ask(python, HAS_ENSUREPIP) == "True":
         subprocess.run([python, "-m", "venv", venv], check=True)
         install = [venv / "bin" / "python", "-m", "pip", "install"]
-    elif python == sys.executable:
-        install = _without_ensurepip(venv)
     else:
-        sys.exit(f"{python} has no ensurepip: install the package that brings venv")
+        install = _without_ensurepip(venv)
     try:
         subprocess.run([*install, "--quiet", "--disable-pip-version-check", "-r", requirements], check=True)
     except subprocess.CalledProcessError:
@@ -67,14 +66,16 @@ def venv_for(requirements, python):
 
 
 def python_from(*version):
-    """A Python of at least this version: this one, one on the path, or one of pyenv. None where there is none."""
+    """A Python of at least this version: this one, or one that can make environments on the path or of pyenv. None where
+    there is none."""
     if sys.version_info >= version:
         return sys.executable
     names = [f"python3.{minor}" for minor in range(version[1], version[1] + 4)]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = [shutil.which(name) for name in names] + [path for name in names for path in sorted(pyenv.glob(f"*/bin/{name}"))]
     # The shims of pyenv are on the path also where they lead to nothing.
-    return next((str(path) for path in found if path and _ask(path, f"sys.version_info >= {version}") == "True"), None)
+    fits = f"sys.version_info >= {version} and {HAS_ENSUREPIP}"
+    return next((str(path) for path in found if path and _ask(path, fits) == "True"), None)
 
 
 def _ask(python, expression):

@@ -72,7 +72,7 @@ OPTIONS = {"application_name": "corpus", "sslmode": "disable"}
 if flag("SERVER_SIDE_BINDING"):
     OPTIONS["server_side_binding"] = True
 if flag("POOL"):
-    OPTIONS["pool"] = {"min_size": 2, "max_size": 10}
+    OPTIONS["pool"] = {"min_size": 2, "max_size": 4}
 
 DATABASES = {
     "default": {

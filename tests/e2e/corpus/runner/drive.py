@@ -79,7 +79,7 @@ def key(finding):
 
 def one_by_one(watch, app, views, rounds, comments, markers):
     """Each view a few times; goes on when its requests have ended. On kept connections the next request ends one:
-    `markers` of them are sent, as many as there are connections. `comments(index)` says whether a view is commented."""
+    `markers` of them are sent, at least as many as there are connections. `comments(index)` says whether a view is commented."""
     for index, view in enumerate(views):
         for _ in range(rounds):
             watch.note(app.visit(view.path, comments(index)), comments(index))

@@ -77,7 +77,7 @@ def main():
         if options.only in name and not options.direct:
             template = template or django.seeded(postgres)
             with checks.guard(name):
-                concurrency.compare(checks, postgres, django, template, VIEWS, name)
+                concurrency.compare(checks, postgres, django, template, VIEWS, name, options.quick)
     if scores:
         print("\n" + "\n".join(score.table(scores)), flush=True)
     if options.json:

@@ -1,4 +1,4 @@
-"""A Python environment with what the shop needs, made once per content of requirements.txt."""
+"""Python environments with what the apps need, made once per content of their requirements."""
 
 import hashlib
 import importlib.util
@@ -13,6 +13,7 @@ from .process import target
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 MARK = "PGSCOPE_E2E_VENV"
+HAS_ENSUREPIP = "importlib.util.find_spec('ensurepip') is not None"
 
 
 def run_in_venv(requirements=REQUIREMENTS):
@@ -37,7 +38,12 @@ def ensure_venv(requirements=REQUIREMENTS):
     """The folder of the environment, made anew where requirements.txt or the Python changed."""
     if inside := os.environ.get(MARK):
         return Path(inside)
-    key = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    return venv_for(requirements, sys.executable)
+
+
+def venv_for(requirements, python):
+    """The environment of these requirements for a Python that need not be this one."""
+    key = hashlib.sha256(requirements.read_bytes() + _ask(python, "sys.version").encode()).hexdigest()[:12]
     venv = target() / f"e2e-venv-{key}"
     ready = venv / "ready"
     if ready.exists():
@@ -46,8 +52,8 @@ def ensure_venv(requirements=REQUIREMENTS):
     venv.parent.mkdir(parents=True, exist_ok=True)
     wanted = ", ".join(requirements.read_text().split())
     say(f"installing into {venv} (once): {wanted}")
-    if importlib.util.find_spec("ensurepip"):
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    if _ask(python, HAS_ENSUREPIP) == "True":
+        subprocess.run([python, "-m", "venv", venv], check=True)
         install = [venv / "bin" / "python", "-m", "pip", "install"]
     else:
         install = _without_ensurepip(venv)
@@ -57,6 +63,25 @@ def ensure_venv(requirements=REQUIREMENTS):
         sys.exit("pip could not install the packages above; its message says why")
     ready.touch()
     return venv
+
+
+def python_from(*version):
+    """A Python of at least this version: this one, or one that can make environments on the path or of pyenv. None where
+    there is none."""
+    if sys.version_info >= version:
+        return sys.executable
+    names = [f"python3.{minor}" for minor in range(version[1], version[1] + 4)]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [shutil.which(name) for name in names] + [path for name in names for path in sorted(pyenv.glob(f"*/bin/{name}"))]
+    # The shims of pyenv are on the path also where they lead to nothing.
+    fits = f"sys.version_info >= {version} and {HAS_ENSUREPIP}"
+    return next((str(path) for path in found if path and _ask(path, fits) == "True"), None)
+
+
+def _ask(python, expression):
+    """What an expression is for that Python, as text; empty where it does not run."""
+    code = f"import importlib.util, sys; print({expression}, end='')"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout
 
 
 def _without_ensurepip(venv):

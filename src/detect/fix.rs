@@ -9,12 +9,15 @@ use crate::sql::{Facts, Projection, Statement};
 /// Mark of a name that is not on the wire.
 const DEFAULT_NAME: &str = " (or its related_name)";
 
+/// Mark of a column whose field may be called otherwise.
+const COLUMN_NAME: &str = " (or the name of that column's field)";
+
 /// The fix of a repeated SELECT; starts with the call to write.
 pub(super) fn n_plus_one(relation: &Relation, child: &Statement) -> String {
     let facts = &child.facts;
     let on = on(relation);
     match relation.kind {
-        Kind::ForwardFk => format!("{}{on}", select_related(&relation.name)),
+        Kind::ForwardFk => format!("{}{}{on}", select_related(&relation.name), mark(relation)),
         Kind::ReverseOneToOne => {
             format!(
                 "select_related({}){}{on}",
@@ -111,13 +114,18 @@ fn on(relation: &Relation) -> String {
 fn mark(relation: &Relation) -> &'static str {
     match relation.name {
         Name::Default(_) => DEFAULT_NAME,
+        Name::Column(_) => COLUMN_NAME,
         _ => "",
     }
 }
 
 fn argument(name: &Name) -> String {
     match name {
-        Name::Known(name) | Name::Default(name) => format!("\"{name}\""),
+        Name::Known(name) | Name::Default(name) | Name::Column(name) => format!("\"{name}\""),
+        Name::All(names) => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            quoted.join(", ")
+        }
         Name::OneOf(names) => {
             let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
             format!("one of {}", quoted.join(", "))

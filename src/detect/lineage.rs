@@ -9,6 +9,7 @@
 
 use super::plausible::{self, Fit};
 use super::runs::Runs;
+use super::several;
 use super::walk::{Columns, Walk};
 use crate::request::{Entry, Request};
 
@@ -28,6 +29,8 @@ pub(super) struct Edge {
     pub parent: usize,
     /// Index of the column in the parent's result.
     pub column: usize,
+    /// Further columns that the same loop asks for: several foreign keys to one table.
+    pub others: Vec<usize>,
     /// Queries of the loop, as indices into the entries.
     pub queries: Vec<usize>,
     /// Rows of the walked results that have a value.
@@ -153,7 +156,7 @@ fn best(
             }
         }
     }
-    best
+    best.or_else(|| several::best(request, columns, child, queries))
 }
 
 impl Edge {

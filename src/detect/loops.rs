@@ -1,4 +1,4 @@
-//! Loops that belong together: chains of relations, and several relations of one list in turn.
+//! Loops that belong together: chains of relations, and loops in turn over values from elsewhere.
 
 use super::relation::{Kind, Name, Relation};
 use super::{Evidence, fix};
@@ -33,30 +33,28 @@ pub(super) struct Family {
     pub fix: String,
 }
 
-/// Puts proven loops together: what hangs on the rows of another loop joins that, and loops over one list in turn are
-/// one. The others stay alone.
+/// Puts loops together: what is proven to hang on the rows of another loop joins that, and loops in turn over values
+/// from elsewhere are one. The others stay alone.
 pub(super) fn families(request: &Request, loops: Vec<Loop>) -> Vec<Family> {
     let mut trees: Vec<Tree> = Vec::new();
     for one in loops {
         let parent = one.relation.parent.as_ref().map(|(group, _)| *group);
         let proven = one.evidence == Evidence::Proven;
         let place = parent.filter(|_| proven).and_then(|parent| {
-            let mut nodes = (trees.iter().enumerate()).flat_map(|(tree, all)| {
-                all.nodes
-                    .iter()
-                    .enumerate()
-                    .map(move |(node, known)| (tree, node, known))
+            let nodes = (trees.iter().enumerate()).flat_map(|(tree, all)| {
+                let nodes = all.nodes.iter().enumerate();
+                nodes.map(move |(node, known)| (tree, node, known))
             });
-            nodes
-                .find(|(_, _, known)| known.one.group == parent && known.carries(&one))
-                .map(|(tree, node, _)| (tree, node))
+            let carriers =
+                nodes.filter(|(_, _, known)| known.one.group == parent && known.carries(&one));
+            // The same statement may be repeated in several places: the one that these queries stand among.
+            let nearest =
+                carriers.max_by_key(|(_, _, known)| among(&known.one.queries, &one.queries));
+            nearest.map(|(tree, node, _)| (tree, node))
         });
         match place {
             Some((tree, node)) => trees[tree].hang(node, one),
-            None => match trees
-                .iter_mut()
-                .find(|tree| proven && tree.takes_turns_with(&one))
-            {
+            None => match trees.iter_mut().find(|tree| tree.takes_turns_with(&one)) {
                 Some(tree) => tree.add(one),
                 None => trees.push(Tree::new(one)),
             },
@@ -84,7 +82,9 @@ fn is_loaded(relation: &Relation) -> bool {
 fn text(name: &Name) -> Option<&str> {
     match name {
         Name::Known(name) | Name::Default(name) => Some(name),
-        Name::OneOf(_) | Name::Perhaps { .. } | Name::Unknown => None,
+        Name::Column(_) | Name::All(_) | Name::OneOf(_) | Name::Perhaps { .. } | Name::Unknown => {
+            None
+        }
     }
 }
 
@@ -101,10 +101,10 @@ impl Node {
     }
 }
 
-/// Loops over one list and over the rows that they read.
+/// Loops and those over the rows that they read.
 struct Tree {
     nodes: Vec<Node>,
-    /// Loops over the list itself.
+    /// Loops that hang on no other.
     direct: usize,
 }
 
@@ -128,16 +128,13 @@ impl Tree {
         self.nodes.push(Node { one, path });
     }
 
-    /// The same list, and the queries of both alternate.
+    /// Both walk over values from elsewhere, and their queries alternate.
     fn takes_turns_with(&self, other: &Loop) -> bool {
         let Some(first) = self.nodes.first() else {
             return false;
         };
-        let parent = |one: &Loop| one.relation.parent.as_ref().map(|(group, _)| *group);
-        parent(&first.one).is_some()
-            && parent(&first.one) == parent(other)
-            && first.one.evidence == Evidence::Proven
-            && alternate(&first.one.queries, &other.queries)
+        let outside = |one: &Loop| one.relation.parent.is_none();
+        outside(&first.one) && outside(other) && alternate(&first.one.queries, &other.queries)
     }
 
     fn family(self, request: &Request) -> Option<Family> {
@@ -216,6 +213,17 @@ fn path(relation: &Relation, before: Option<&fix::Path>) -> Option<fix::Path> {
             guessed,
         },
     })
+}
+
+/// How many of `inner` stand between the first and the last of `outer`, or right behind it.
+fn among(outer: &[usize], inner: &[usize]) -> usize {
+    let (Some(first), Some(last)) = (outer.first(), outer.last()) else {
+        return 0;
+    };
+    inner
+        .iter()
+        .filter(|at| (*first..=last + 1).contains(at))
+        .count()
 }
 
 /// Two loops run in turn: between the queries of the shorter one stand, more often than not, some of the other.

@@ -21,6 +21,7 @@ mod relation;
 mod repetition;
 mod request_query_count;
 mod runs;
+mod several;
 mod slow_query;
 #[cfg(test)]
 mod testing;

@@ -19,8 +19,8 @@
 //! | `exists` | `author.book_set.exists()` | `annotate(has_book=Exists(…))` |
 //! | `deferred_field` | reads a field that `only()` or `defer()` left out | name it in `only()`, or take it out of `defer()` |
 //! | `single_prefetch` | `prefetch_related_objects([author], …)` | prefetch once, on the whole list |
-//! | `interleaved` | several of these for each row | all of them: `select_related("author", "publisher")` |
 //! | `loop_get` | `Author.objects.get(pk=id)` | `in_bulk(ids)` before the loop |
+//! | `interleaved` | several such statements in turn, over values that no earlier query returned | one query for each before the loop |
 //!
 //! A relation of a relation is one finding with the whole way: `select_related("album__artist")`. A `related_name` is
 //! not on the wire: Django's default is shown instead, marked "or its related_name".
@@ -277,7 +277,8 @@ impl Detector for NPlusOne {
 
 pub(super) fn relation_label(name: &Name) -> String {
     match name {
-        Name::Known(name) | Name::Default(name) => name.clone(),
+        Name::Known(name) | Name::Default(name) | Name::Column(name) => name.clone(),
+        Name::All(names) => names.join(","),
         Name::OneOf(names) => names.join("|"),
         Name::Perhaps { .. } | Name::Unknown => String::new(),
     }

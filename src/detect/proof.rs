@@ -30,7 +30,18 @@ pub(super) fn relation(request: &Request, edge: &Edge) -> Option<Relation> {
         path: parents::path(parent, alias).unwrap_or_default(),
         is_pk: column.attribute == 1 || name == "id",
     };
-    Some(found.relation())
+    let mut relation = found.relation();
+    if !edge.others.is_empty()
+        && let Name::Known(first) = &relation.name
+    {
+        let others = edge.others.iter().filter_map(|index| {
+            let source = plausible::source(parent, shape, *index)?;
+            let path = parents::path(parent, source.alias)?;
+            Some(format!("{path}{}", names::field(source.name)?))
+        });
+        relation.name = Name::All(std::iter::once(first.clone()).chain(others).collect());
+    }
+    Some(relation)
 }
 
 /// An edge in names.
@@ -64,10 +75,7 @@ impl Found<'_> {
             }
             _ if self.is_pk => self.backward(self.owner(table, self.path.clone())),
             // A foreign key whose column is not called so.
-            _ if key_is_pk => self.forward(Name::Perhaps {
-                name: format!("{}{}", self.path, self.name),
-                to: self.child.table.clone(),
-            }),
+            _ if key_is_pk => self.forward(Name::Column(format!("{}{}", self.path, self.name))),
             _ => self.with_parent(Kind::LoopGet, Name::Unknown),
         }
     }

@@ -47,6 +47,10 @@ pub(super) enum Name {
     Known(String),
     /// Django's default for a name that does not: the model may set a `related_name`.
     Default(String),
+    /// The column that holds it (`db_column`): the field may be called otherwise.
+    Column(String),
+    /// All of these.
+    All(Vec<String>),
     /// One of these, and nothing says which.
     OneOf(Vec<String>),
     /// A guess from numbers alone, for a foreign key to the table `to`: no more than a hint.
@@ -297,6 +301,10 @@ fn owner<'a>(
 /// The many-to-many table that `column` belongs to: joined by another key of its own to the primary key of
 /// the table that is read, or read itself (`count()`).
 pub(super) fn through<'a>(facts: &'a Facts, column: &Column) -> Option<&'a str> {
+    // A child table of multi-table inheritance is joined to its parent's primary key just so.
+    if is_own(facts, column) {
+        return None;
+    }
     facts.joins.iter().find_map(|join| {
         let (near, far) = if join.right.table == column.table {
             (&join.left, &join.right)

@@ -15,7 +15,7 @@ const RECENT_NANOS: u64 = 2_000_000_000;
 pub(super) struct Column<'a> {
     pub stream: &'a Stream,
     pub watched: usize,
-    index: usize,
+    pub index: usize,
     sorted: Vec<(u32, u32)>,
     /// Rows before each row that have a value.
     filled: Vec<u32>,
@@ -58,14 +58,14 @@ impl<'a> Columns<'a> {
 
 impl Column<'_> {
     /// The first row from `from` on, and before `end`, that holds `value`.
-    fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
+    pub fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
         let at = self.sorted.partition_point(|known| *known < (value, from));
         let (found, row) = *self.sorted.get(at)?;
         (found == value && row < end).then_some(row)
     }
 
     /// Rows with a value in this range.
-    fn filled(&self, from: u32, end: u32) -> usize {
+    pub fn filled(&self, from: u32, end: u32) -> usize {
         let before = |row: u32| self.filled.get(row as usize).copied().unwrap_or(0);
         before(end).saturating_sub(before(from)) as usize
     }
@@ -84,38 +84,30 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Loops over this column.
+    ///
+    /// A result that comes again takes the place of the one before: each query is matched with the last one before it.
+    /// The results of a parent that is a loop itself belong together, and so do those of one that runs again before
+    /// its rows are walked; where requests may have been taken for one, the latter is not believed.
     pub fn edges(&self, child: usize, queries: &[usize]) -> Vec<Edge> {
-        let guessed = self.request.boundary.confidence() == Confidence::Low;
-        if !guessed || self.nested {
-            let whole = self.walk(child, queries, 0, self.column.stream.rows() as u32);
-            return whole.into_iter().collect();
+        let all = self.column.stream.rows() as u32;
+        if self.nested {
+            return self.walk(child, queries, 0, all).into_iter().collect();
         }
-        // Where two requests may have been taken for one, a result that comes again begins another.
         let segments = &self.column.stream.segments;
         let mut windows = Vec::new();
         for (at, segment) in segments.iter().enumerate() {
             let next = segments.get(at + 1);
             let end = next.map_or(usize::MAX, |next| next.entry as usize);
-            let inside: Vec<usize> = (queries.iter().copied())
-                .filter(|query| (segment.entry as usize..end).contains(query))
-                .collect();
-            let rows = next.map_or(self.column.stream.rows() as u32, |next| next.row);
-            windows.extend(self.walk(child, &inside, segment.row, rows));
+            let first = queries.partition_point(|query| *query < segment.entry as usize);
+            let last = queries.partition_point(|query| *query < end);
+            let rows = next.map_or(all, |next| next.row);
+            windows.extend(self.walk(child, &queries[first..last.max(first)], segment.row, rows));
         }
-        // The same loop once for each request: together they are one cause.
-        let mut edge: Option<Edge> = None;
-        for window in windows {
-            match &mut edge {
-                None => edge = Some(window),
-                Some(edge) => {
-                    edge.queries.extend(window.queries);
-                    edge.rows += window.rows;
-                    edge.skipped += window.skipped;
-                    edge.after = window.after;
-                }
-            }
+        let guessed = self.request.boundary.confidence() == Confidence::Low;
+        if windows.is_empty() && !guessed && segments.len() > 1 {
+            windows.extend(self.walk(child, queries, 0, all));
         }
-        edge.into_iter().collect()
+        windows
     }
 
     /// Matches queries with rows from `first` to `end`, in order, each row once.
@@ -158,6 +150,7 @@ impl Walk<'_> {
             key: self.key,
             parent: usize::from(self.column.stream.group),
             column: self.column.index,
+            others: Vec::new(),
             rows: self.column.filled(first, self.rows_before(last).min(end)),
             skipped: self.column.filled(low, high + 1).saturating_sub(hits.len()),
             queries: matched,

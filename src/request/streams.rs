@@ -156,8 +156,24 @@ impl Streams {
                 at
             }
         };
+        while self.values + seen.values.len() > limit && self.empty_oldest(at) {}
         let room = limit.saturating_sub(self.values);
         self.values += self.all[at].append(entry, seen, room);
+    }
+
+    /// Takes the values of the stream whose last result is oldest, `but` for one; false where there is none to take.
+    fn empty_oldest(&mut self, but: usize) -> bool {
+        let last = |stream: &Stream| stream.segments.last().map(|segment| segment.entry);
+        let others = (0..self.live).filter(|at| *at != but && !self.all[*at].values.is_empty());
+        let Some(oldest) = others.min_by_key(|at| last(&self.all[*at])) else {
+            return false;
+        };
+        let stream = &mut self.all[oldest];
+        self.values = self.values.saturating_sub(stream.values.len());
+        stream.values.clear();
+        stream.segments.clear();
+        stream.cut = true;
+        true
     }
 
     /// A stream to fill: a new one, or that whose last result is oldest.

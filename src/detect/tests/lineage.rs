@@ -169,7 +169,7 @@ fn a_chain_of_relations_has_one_fix() {
 }
 
 #[test]
-fn two_relations_in_turn_are_one_finding() {
+fn two_relations_of_one_list_are_two_findings() {
     let rows = [[3, 30], [1, 10], [4, 40], [1, 10], [5, 50], [9, 90]];
     let list = r#"SELECT "lib_book"."id", "lib_book"."author_id", "lib_book"."publisher_id" FROM "lib_book""#;
     let values = rows.iter().enumerate();
@@ -186,9 +186,54 @@ fn two_relations_in_turn_are_one_finding() {
     assert_eq!(
         session.findings(),
         [
-            r#"proven interleaved author,publisher ×12 lib_book: select_related("author", "publisher") on the query that reads lib_book"#
+            r#"proven forward_fk author ×6 lib_book: select_related("author") on the query that reads lib_book"#,
+            r#"proven forward_fk publisher ×6 lib_book: select_related("publisher") on the query that reads lib_book"#
         ]
     );
+}
+
+#[test]
+fn two_foreign_keys_to_one_table_share_a_statement() {
+    let rows = [[3, 7], [1, 9], [4, 3], [1, 8], [5, 2], [9, 6]];
+    let list = r#"SELECT "lib_match"."id", "lib_match"."home_author_id", "lib_match"."guest_author_id" FROM "lib_match""#;
+    let values = rows.iter().enumerate();
+    let values = values.map(|(at, [home, guest])| vec![int(at as i64), int(*home), int(*guest)]);
+    let session = Session::new().table("lib_match", 16_810);
+    let session = session.select(
+        list,
+        &["id", "home_author_id", "guest_author_id"],
+        values.collect(),
+    );
+    let session = rows
+        .iter()
+        .flatten()
+        .fold(session, |session, id| get_author(session, *id));
+    assert_eq!(
+        session.findings(),
+        [
+            r#"proven forward_fk home_author,guest_author ×12 lib_match: select_related("home_author", "guest_author") on the query that reads lib_match"#
+        ]
+    );
+}
+
+#[test]
+fn loops_in_turn_over_values_from_elsewhere_are_one_finding() {
+    let session = [3, 8, 2, 9, 7, 4]
+        .iter()
+        .fold(Session::new(), |session, id| {
+            let get = format!(
+                r#"SELECT "lib_shop"."id" FROM "lib_shop" WHERE "lib_shop"."id" = {} LIMIT 21"#,
+                id * 3
+            );
+            get_author(session, *id).table("lib_shop", 17_000).select(
+                &get,
+                &["id"],
+                vec![vec![int(id * 3)]],
+            )
+        });
+    let found = session.findings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("run interleaved  ×12"), "{found:?}");
 }
 
 #[test]

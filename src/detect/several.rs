@@ -1,16 +1,16 @@
 //! Loops that ask for several columns of each row: two foreign keys to one table make one repeated statement.
 
-use super::lineage::{Edge, MIN_HITS, SCORE};
+use super::lineage::Edge;
 use super::names;
 use super::plausible::{self, Fit};
 use super::relation::{is_own, is_primary_key};
-use super::walk::{Column, Columns};
+use super::walk::{Column, Columns, Walk};
 use crate::request::{Confidence, Request};
 
 /// Columns of one list that are tried together, at most.
 const MAX_COLUMNS: usize = 4;
 
-/// The list whose foreign keys explain these queries together.
+/// The list two or three of whose foreign keys explain these queries together.
 pub(super) fn best(
     request: &Request,
     columns: &Columns<'_>,
@@ -31,65 +31,53 @@ pub(super) fn best(
         let keys = list.iter().filter_map(|column| {
             let fit = plausible::check(request, facts, key, column.stream, column.watched)?;
             let source = column.stream.shape.columns.get(column.index)?;
-            (!fit.is_weak() && names::field(&source.name).is_some()).then_some((column, fit))
+            (!fit.is_weak() && names::field(&source.name).is_some())
+                .then_some((column.watched, fit))
         });
-        let keys: Vec<(&Column<'_>, Fit)> = keys.take(MAX_COLUMNS).collect();
-        (keys.len() > 1)
-            .then(|| walk(request, &keys, child, queries))
-            .flatten()
+        let keys: Vec<(usize, Fit)> = keys.take(MAX_COLUMNS).collect();
+        turns(keys.len())
+            .find_map(|turn| walk(request, list.first()?, &keys, &turn, child, queries))
     });
     edges.max_by_key(|edge| edge.queries.len())
 }
 
-/// Matches each query with the next row that has its value in any of the columns.
+/// Orders in which the code may ask for two of `count` columns, and then for three.
+fn turns(count: usize) -> impl Iterator<Item = Vec<usize>> {
+    let pairs = (0..count).flat_map(move |a| (0..count).map(move |b| vec![a, b]));
+    let triples = (0..count).flat_map(move |a| {
+        let rest = (0..count).flat_map(move |b| (0..count).map(move |c| (b, c)));
+        rest.map(move |(b, c)| vec![a, b, c])
+    });
+    let all = pairs.chain(triples);
+    all.filter(|turn| (1..turn.len()).all(|at| !turn[..at].contains(&turn[at])))
+}
+
 fn walk(
     request: &Request,
-    keys: &[(&Column<'_>, Fit)],
+    of: &Column<'_>,
+    keys: &[(usize, Fit)],
+    turn: &[usize],
     child: usize,
     queries: &[usize],
 ) -> Option<Edge> {
-    let (first, fit) = *keys.first()?;
-    let stream = first.stream;
-    let segment = stream.segments.first()?;
-    let rows = stream.rows() as u32;
-    let mut next = vec![0_u32; keys.len()];
-    let mut used = vec![0_usize; keys.len()];
-    let mut hits = Vec::new();
-    for &query in queries
+    let watched: Vec<usize> = turn
         .iter()
-        .filter(|query| **query > segment.entry as usize)
-    {
-        let value = request.entries.get(query)?.keys[0];
-        let found = (keys.iter().enumerate())
-            .filter_map(|(at, (column, _))| Some((column.next(value, next[at], rows)?, at)))
-            .min();
-        if let Some((row, at)) = found.filter(|_| value != 0) {
-            next[at] = row + 1;
-            used[at] += 1;
-            hits.push(query);
-        }
-    }
-    let asked: Vec<usize> = (0..keys.len()).filter(|at| used[*at] >= MIN_HITS).collect();
-    let walked = asked
-        .iter()
-        .map(|at| keys[*at].0.filled(0, next[*at]))
-        .sum::<usize>();
-    // Values that agree by chance leave many rows out.
-    let enough = hits.len() * 100 >= queries.len() * SCORE && hits.len() * 100 >= walked * SCORE;
-    if asked.len() < 2 || !enough {
-        return None;
-    }
-    let mut indices = asked.iter().map(|at| keys[*at].0.index);
-    Some(Edge {
-        child,
+        .filter_map(|at| Some(keys.get(*at)?.0))
+        .collect();
+    let column = Column::of(of.stream, &watched)?;
+    let walk = Walk {
+        request,
+        column: &column,
         key: 0,
-        parent: usize::from(stream.group),
-        column: indices.next()?,
-        others: indices.collect(),
-        queries: hits,
-        rows: walked,
-        fit,
-        skipped: 0,
-        after: segment.entry as usize,
-    })
+        fit: keys.first()?.1,
+        nested: false,
+    };
+    // Each row of the list asks for all of them: a few matches by chance do not.
+    let edges = walk.edges(child, queries);
+    let mut edge = edges.into_iter().find(|edge| edge.covers())?;
+    let indices = watched
+        .iter()
+        .filter_map(|at| of.stream.shape.watched.get(*at));
+    edge.others = indices.skip(1).map(|index| usize::from(*index)).collect();
+    Some(edge)
 }

@@ -11,13 +11,17 @@ const MIN_WEAK_HITS: usize = 5;
 const RECENT_QUERIES: usize = 20;
 const RECENT_NANOS: u64 = 2_000_000_000;
 
-/// A watched column of a stream, with its values in order of size: to find the next row with a value is a search.
+/// A watched column of a stream, or several in turn, with the values in order of size: to find the next place with a
+/// value is a search. A *place* is a row, or with several columns one value of a row.
 pub(super) struct Column<'a> {
     pub stream: &'a Stream,
     pub watched: usize,
+    /// Index of the (first) column in the result.
     pub index: usize,
+    /// Values of one row.
+    width: u32,
     sorted: Vec<(u32, u32)>,
-    /// Rows before each row that have a value.
+    /// Places before each place that have a value.
     filled: Vec<u32>,
 }
 
@@ -28,44 +32,59 @@ pub(super) struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// All columns with values of a request.
     pub fn of(request: &'a Request) -> Self {
-        let mut all = Vec::new();
-        for stream in request.streams.iter() {
-            for (watched, index) in stream.shape.watched.iter().enumerate() {
-                let mut filled = Vec::with_capacity(stream.rows() + 1);
-                let mut sorted = Vec::new();
-                let mut count = 0;
-                for (row, value) in stream.column(watched).enumerate() {
-                    filled.push(count);
-                    if value != 0 {
-                        sorted.push((value, row as u32));
-                        count += 1;
-                    }
-                }
+        let columns =
+            |stream: &'a Stream| (0..stream.width()).filter_map(|at| Column::of(stream, &[at]));
+        Self {
+            all: request.streams.iter().flat_map(columns).collect(),
+        }
+    }
+}
+
+impl<'a> Column<'a> {
+    /// The watched columns of a stream with these numbers, in turn from row to row.
+    pub fn of(stream: &'a Stream, watched: &[usize]) -> Option<Self> {
+        let first = *watched.first()?;
+        let (mut sorted, mut filled) = (Vec::new(), Vec::new());
+        let mut columns: Vec<_> = watched.iter().map(|at| stream.column(*at)).collect();
+        let mut count = 0;
+        for _ in 0..stream.rows() {
+            for value in columns.iter_mut().filter_map(Iterator::next) {
+                let place = u32::try_from(filled.len()).unwrap_or(u32::MAX);
                 filled.push(count);
-                sorted.sort_unstable();
-                all.push(Column {
-                    stream,
-                    watched,
-                    index: usize::from(*index),
-                    sorted,
-                    filled,
-                });
+                if value != 0 {
+                    sorted.push((value, place));
+                    count += 1;
+                }
             }
         }
-        Self { all }
+        filled.push(count);
+        sorted.sort_unstable();
+        Some(Self {
+            stream,
+            watched: first,
+            index: usize::from(*stream.shape.watched.get(first)?),
+            width: u32::try_from(watched.len()).unwrap_or(u32::MAX),
+            sorted,
+            filled,
+        })
+    }
+
+    /// Places of this many rows.
+    fn places(&self, rows: u32) -> u32 {
+        rows.saturating_mul(self.width)
     }
 }
 
 impl Column<'_> {
     /// The first row from `from` on, and before `end`, that holds `value`.
-    pub fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
+    fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
         let at = self.sorted.partition_point(|known| *known < (value, from));
         let (found, row) = *self.sorted.get(at)?;
         (found == value && row < end).then_some(row)
     }
 
     /// Rows with a value in this range.
-    pub fn filled(&self, from: u32, end: u32) -> usize {
+    fn filled(&self, from: u32, end: u32) -> usize {
         let before = |row: u32| self.filled.get(row as usize).copied().unwrap_or(0);
         before(end).saturating_sub(before(from)) as usize
     }
@@ -89,7 +108,7 @@ impl Walk<'_> {
     /// The results of a parent that is a loop itself belong together, and so do those of one that runs again before
     /// its rows are walked; where requests may have been taken for one, the latter is not believed.
     pub fn edges(&self, child: usize, queries: &[usize]) -> Vec<Edge> {
-        let all = self.column.stream.rows() as u32;
+        let all = self.column.places(self.column.stream.rows() as u32);
         if self.nested {
             return self.walk(child, queries, 0, all).into_iter().collect();
         }
@@ -100,8 +119,9 @@ impl Walk<'_> {
             let end = next.map_or(usize::MAX, |next| next.entry as usize);
             let first = queries.partition_point(|query| *query < segment.entry as usize);
             let last = queries.partition_point(|query| *query < end);
-            let rows = next.map_or(all, |next| next.row);
-            windows.extend(self.walk(child, &queries[first..last.max(first)], segment.row, rows));
+            let end = next.map_or(all, |next| self.column.places(next.row));
+            let start = self.column.places(segment.row);
+            windows.extend(self.walk(child, &queries[first..last.max(first)], start, end));
         }
         let guessed = self.request.boundary.confidence() == Confidence::Low;
         if windows.is_empty() && !guessed && segments.len() > 1 {
@@ -232,8 +252,8 @@ impl Walk<'_> {
             .segments
             .partition_point(|segment| (segment.entry as usize) < query);
         match stream.segments.get(before) {
-            Some(next) => next.row,
-            None => stream.rows() as u32,
+            Some(next) => self.column.places(next.row),
+            None => self.column.places(stream.rows() as u32),
         }
     }
 
@@ -258,6 +278,9 @@ impl Walk<'_> {
 
     /// The integers of these rows never fall.
     fn ascends(&self, first: u32, end: u32) -> bool {
+        if self.column.width > 1 {
+            return false;
+        }
         let segments = self.column.stream.segments.iter();
         let mut inside =
             segments.filter(|segment| (first..end.max(first + 1)).contains(&segment.row));

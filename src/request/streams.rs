@@ -4,7 +4,7 @@ use crate::session::{RowShape, RowsSeen};
 use std::sync::Arc;
 
 /// Statements of a request whose values are kept; the one whose last result is oldest makes room.
-const MAX_STREAMS: usize = 16;
+const MAX_STREAMS: usize = 32;
 /// Rows of one statement whose values are kept.
 const MAX_ROWS: usize = 1000;
 /// Values for which a stream keeps room from request to request.
@@ -303,11 +303,11 @@ mod tests {
         assert!(!streams.is_complete());
         streams.clear();
         assert!(streams.is_complete() && streams.of(0).is_none());
-        for group in 0..40 {
+        for group in 0..60 {
             note(&mut streams, group, u32::from(group), &shape, &[1, 2], 1000);
         }
         assert_eq!(streams.iter().count(), MAX_STREAMS);
-        assert!(streams.of(39).is_some() && streams.of(0).is_none());
+        assert!(streams.of(59).is_some() && streams.of(0).is_none());
     }
 
     #[test]

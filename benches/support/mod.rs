@@ -149,6 +149,7 @@ fn result() -> Vec<u8> {
     bytes
 }
 
-fn ready() -> Vec<u8> {
+/// ReadyForQuery.
+pub fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }

@@ -5,7 +5,7 @@ use super::names;
 use super::plausible::{self, Fit};
 use super::relation::{is_own, is_primary_key};
 use super::walk::{Column, Columns, Walk};
-use crate::request::{Confidence, Request};
+use crate::request::Request;
 
 /// Columns of one list that are tried together, at most.
 const MAX_COLUMNS: usize = 4;
@@ -19,9 +19,7 @@ pub(super) fn best(
 ) -> Option<Edge> {
     let facts = &request.groups.get(child)?.statement.facts;
     let key = plausible::keys(facts).next()?;
-    // Where limits are a guess, one column has to do.
-    let guessed = request.boundary.confidence() == Confidence::Low;
-    if guessed || !is_own(facts, key) || !is_primary_key(facts, key) {
+    if !is_own(facts, key) || !is_primary_key(facts, key) {
         return None;
     }
     let lists = columns

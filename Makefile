@@ -1,4 +1,4 @@
-.PHONY: help demo test check bench soak fuzz
+.PHONY: help demo test check suites bench soak tools fuzz
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/'
@@ -8,11 +8,17 @@ demo: ## a shop full of mistakes behind pgscope, until Ctrl-C (DEMO_ONCE=1: end 
 	@cargo build --release --bin pgscope
 	@exec python3 tests/e2e/demo.py
 
-test: ## everything: check, cargo's tests, end to end, heavy
+test: ## check, cargo's tests, end to end, heavy, the short ones of the suites
 	@exec python3 tests/e2e/suite.py test
 
-check: ## format, clippy, and deny and audit where installed
+check: ## format, clippy, licences, sources, advisories (the last three with cargo-deny)
 	@exec python3 tests/e2e/suite.py check
+
+suites: ## other people's tests through pgscope, all of them; takes hours
+	@exec python3 tests/e2e/suite.py suites
+
+tools: ## installs cargo-deny where it is missing
+	@exec python3 tests/e2e/suite.py tools
 
 bench: ## criterion, then the overhead against direct, HAProxy and PgBouncer
 	@exec python3 tests/e2e/suite.py bench

@@ -24,13 +24,17 @@ def cargo(*words):
 
 
 def has(subcommand):
-    return shutil.which(f"cargo-{subcommand}") is not None
+    # cargo looks for its subcommands in its own folder too.
+    places = os.environ["PATH"] + os.pathsep + str(Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "bin")
+    return shutil.which(f"cargo-{subcommand}", path=places) is not None
 
 
 def tools():
     """What checks need beside the toolchain, where it is missing."""
-    if not has("deny"):
-        yield "cargo-deny", cargo("install", "--locked", f"cargo-deny@{CARGO_DENY}"), None
+    if has("deny"):
+        yield "installing cargo-deny", None, "it is there"
+    else:
+        yield "installing cargo-deny", cargo("install", "--locked", f"cargo-deny@{CARGO_DENY}"), None
 
 
 def check():

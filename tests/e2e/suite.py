@@ -73,6 +73,7 @@ def test():
     yield "TLS", [PYTHON, "tests/e2e/tls.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
+    yield "tees", [PYTHON, "tests/suites/tee_check.py"], None
     yield "drivers", [PYTHON, "tests/suites/drivers.py"], None
 
 

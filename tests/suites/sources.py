@@ -68,8 +68,7 @@ def of_npm(name, tested, needed):
             _run(["npm", "install", "--silent", "--no-audit", "--no-fund", *needed], place)
             for package in tested:
                 archive = place / _run(["npm", "pack", "--silent", package], place).split()[-1]
-                with tarfile.open(archive) as content:
-                    content.extractall(place / "unpacked", filter="data")
+                shutil.unpack_archive(archive, place / "unpacked")
                 (place / "unpacked" / "package").rename(place / package.rpartition("@")[0])
     return place
 

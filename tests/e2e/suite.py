@@ -50,6 +50,8 @@ def test():
     yield "TLS", [PYTHON, "tests/e2e/tls.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
+    why_not = subprocess.run([PYTHON, "tests/fuzz/run.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
+    yield "fuzz smoke", None if why_not else ["make", "fuzz-smoke"], why_not
 
 
 def bench():

@@ -7,6 +7,7 @@ import re
 import struct
 from hashlib import sha1
 from pathlib import Path
+from random import Random
 
 HERE = Path(__file__).resolve().parent
 TRANSCRIPTS = HERE.parent / "transcripts"
@@ -153,7 +154,12 @@ def main():
     for path in sorted(TRANSCRIPTS.glob("*.txt")):
         lines = [line for line in path.read_text().splitlines() if line and line[0] not in "=#"]
         conversation = [step for line in lines for step in steps(line)]
-        write("session", b"\x07" + b"".join(record(*step) for step in conversation))
+        records = b"".join(record(*step) for step in conversation)
+        write("session", b"\x07" + records)
+        # Odd: records. Small tables, and no order of conversations.
+        write("profiler", b"\x01\x02" + bytes(16) + records)
+        for flags in (b"\x06\x40", b"\x07\x02", b"\x1e\x05"):
+            write("relay", flags + b"".join(record(*step) for step in conversation if step[0] != PASS))
         for side in (FRONTEND, BACKEND):
             write("frame", b"\x07" + b"".join(frame(payload) for what, payload in conversation if what == side))
         for what, payload in conversation:
@@ -171,7 +177,15 @@ def main():
     for seed in range(40):
         write("normalise", b"\x03\0" + bytes((seed * 31 + step * (seed + 7)) % 251 for step in range(60)))
     write("comment", b"route='%5Ebooks/%24',traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'")
-    for target in ("frame", "session", "normalise", "comment", "startup"):
+    # What the generator of conversations makes of any bytes is valid.
+    numbers = Random(20)
+    for length in (20, 60, 200, 600, 2000):
+        for _ in range(12):
+            choices = numbers.randbytes(length)
+            write("conversation", bytes(18) + choices)
+            write("conversation", bytes(2) + numbers.randbytes(4) + bytes(12) + choices)
+            write("profiler", b"\x00\x03" + numbers.randbytes(16) + choices)
+    for target in sorted(path.name for path in (HERE / "corpus").iterdir()):
         print(f"{target}: {len(list((HERE / 'corpus' / target).iterdir()))} inputs to start from")
 
 

@@ -83,3 +83,39 @@ fn binds_of_many_formats_are_told_apart() {
     };
     assert_ne!(bind("a"), bind("bc"));
 }
+
+/// A client that does not wait for the answers binds what the Parse of a skipped batch would have defined. The server
+/// binds what was there before.
+#[test]
+fn a_parse_that_was_skipped_leaves_its_name_as_it_was() {
+    for name in ["", "s"] {
+        let mut session = opened();
+        parse_of(&mut session, name);
+        let bytes = |text: &str| text.replace('$', name).into_bytes();
+        let up = [
+            message(b'B', b"\0nosuch\0\0\0\0\0\0\0"),
+            message(b'C', &bytes("S$\0")),
+            message(b'P', &bytes("$\0SELECT b FROM u\0\0\0")),
+            message(b'S', b""),
+            message(b'B', &bytes("\0$\0\0\0\0\0\0\0")),
+            message(b'E', b"\0\0\0\0\0"),
+            message(b'S', b""),
+        ];
+        let error = message(b'E', b"SERROR\0VERROR\0C26000\0Mno\0\0");
+        let ready = message(b'Z', b"I");
+        let done = message(b'C', b"SELECT 1\0");
+        let down = [&error, &ready, &message(b'2', b""), &done, &ready];
+        let mut found = Vec::new();
+        let mut note = |event: Event<'_>| {
+            if let Event::Query(query) = event {
+                found.push((query.outcome, query.statement.map(str::to_owned)));
+            }
+        };
+        session.frontend(&up.concat(), At(3), &mut note);
+        for reply in down {
+            session.backend(reply, At(4), 0, &mut note);
+        }
+        let text = Some("SELECT a FROM t".to_owned());
+        assert_eq!(found.last(), Some(&(Outcome::Complete, text)), "{name:?}");
+    }
+}

@@ -24,7 +24,7 @@ ROOT = HERE.parents[1]
 TARGETS = [target["name"] for target in tomllib.loads((HERE / "Cargo.toml").read_text())["bin"]]
 AT_A_TIME = 2
 # One input may take so long, and a process hold so much, 32 MB of which the sanitizer keeps from being used again.
-LIMITS = ["-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=256"]
+LIMITS = ["-timeout=60", "-rss_limit_mb=1024", "-malloc_limit_mb=256"]
 SANITIZER = {"ASAN_OPTIONS": "quarantine_size_mb=32"}
 
 

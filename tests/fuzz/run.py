@@ -89,7 +89,7 @@ def main():
     seconds, targets = sys.argv[1], sys.argv[2:] or TARGETS
     print("==> building the targets", flush=True)
     build(targets)
-    print("==> seeds from tests/transcripts", flush=True)
+    print("==> seeds from tests/transcripts and tests/recordings", flush=True)
     seeds.main()
     print(f"==> fuzzing {', '.join(targets)}, {seconds} s each, {AT_A_TIME} at a time", flush=True)
     with ThreadPoolExecutor(AT_A_TIME) as pool:

@@ -1,6 +1,7 @@
-"""Writes the seeds of the fuzz targets below tests/fuzz/corpus from the conversations in tests/transcripts.
+"""Writes the seeds of the fuzz targets below tests/fuzz/corpus from the conversations in tests/transcripts and those
+with real servers in tests/recordings.
 
-The language of the transcripts is described in tests/it/transcripts/language.rs.
+Their languages are described in tests/it/transcripts/language.rs and tests/suites/sequences/recording.py.
 """
 
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 HERE = Path(__file__).resolve().parent
-TRANSCRIPTS = HERE.parent / "transcripts"
+TRANSCRIPTS, RECORDINGS = HERE.parent / "transcripts", HERE.parent / "recordings"
 RAW_FRONTEND, RAW_BACKEND, FRONTEND, BACKEND, PASS, CLOSE = range(6)
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
@@ -140,6 +141,45 @@ def steps(line):
             yield (FRONTEND if front else BACKEND), framed
 
 
+def unescaped(text):
+    named = {b"0": b"\0", b"n": b"\n"}
+
+    def byte(found):
+        return bytes.fromhex(found[1][1:].decode()) if found[1][:1] == b"x" else named.get(found[1], found[1])
+
+    return re.sub(rb"\\\\(x..|.)", byte, text.encode())
+
+
+def recorded(path, startups):
+    """(major versions, conversation) for each way in which a case was answered."""
+    for section in path.read_text().split("\nmajors ")[1:]:
+        versions, *lines = section.splitlines()
+        said = []
+        for line in lines:
+            mark, _, words = line.partition(" ")
+            tag, _, body = words.partition(" ")
+            if mark in ("<", ">"):
+                kind = (RAW_FRONTEND if mark == ">" else RAW_BACKEND) if tag == "|" else FRONTEND if mark == ">" else BACKEND
+                said.append((kind, unescaped(body) if tag == "|" else tag.encode() + unescaped(body)))
+            elif mark == "startup":
+                said += startups[versions.split()[0]]
+            elif mark == "close":
+                said.append((CLOSE, b""))
+        yield versions.split(), said
+
+
+def conversations():
+    for path in sorted(TRANSCRIPTS.glob("*.txt")):
+        lines = [line for line in path.read_text().splitlines() if line and line[0] not in "=#"]
+        yield [step for line in lines for step in steps(line)]
+    startups = {}
+    for versions, said in recorded(RECORDINGS / "startup.txt", startups):
+        startups |= dict.fromkeys(versions, [step for step in said if step[0] != CLOSE])
+    for path in sorted(RECORDINGS.glob("*.txt")):
+        for _, said in recorded(path, startups):
+            yield said
+
+
 def write(target, seed):
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,9 +191,7 @@ def frame(payload):
 
 
 def main():
-    for path in sorted(TRANSCRIPTS.glob("*.txt")):
-        lines = [line for line in path.read_text().splitlines() if line and line[0] not in "=#"]
-        conversation = [step for line in lines for step in steps(line)]
+    for conversation in conversations():
         records = b"".join(record(*step) for step in conversation)
         write("session", b"\x07" + records)
         # Odd: records. Small tables, and no order of conversations.

@@ -83,6 +83,7 @@ impl Seen {
                         Outcome::Lost => Ended::Lost,
                     },
                     rows: query.rows,
+                    bytes: query.bytes,
                     statement: query.statement.map(str::to_owned),
                 }),
                 Event::Dropped { .. } => *dropped = true,
@@ -118,7 +119,10 @@ fn check_valid(conversation: &Conversation, seen: &Seen) {
     let (found, expected) = (&seen.queries, &conversation.queries);
     assert_eq!(found.len(), expected.len(), "{:#?}", seen.events);
     for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let same = found.ended == expected.ended && found.rows == expected.rows;
+        let well = !matches!(expected.ended, Ended::Error | Ended::Lost);
+        let same = found.ended == expected.ended
+            && found.rows == expected.rows
+            && (!well || found.bytes == expected.bytes);
         let known = expected.statement.is_none() || found.statement == expected.statement;
         assert!(
             same && known,

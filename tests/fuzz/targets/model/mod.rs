@@ -45,6 +45,8 @@ pub enum Ended {
 pub struct Expected {
     pub ended: Ended,
     pub rows: u64,
+    /// Of its rows and COPY data; open where it failed.
+    pub bytes: u64,
     /// Its normalised text. `None` where that is open: the server knows no statement of the name.
     pub statement: Option<String>,
 }

@@ -4,6 +4,9 @@ use super::message;
 use super::sql::Text;
 use std::rc::Rc;
 
+/// A row of a COPY.
+pub const COPY_DATA: &[u8] = b"1\tzqxj\n";
+
 /// A message of the client's.
 #[derive(Clone, Debug)]
 pub enum Request {
@@ -45,7 +48,7 @@ impl Request {
             Self::Sync => message(b'S', &[]),
             Self::Flush => message(b'H', &[]),
             Self::FunctionCall => message(b'F', &[&[0; 10]]),
-            Self::CopyData(good) => message(b'd', &[if *good { b"1\tzqxj\n" } else { b"\n" }]),
+            Self::CopyData(good) => message(b'd', &[if *good { COPY_DATA } else { b"\n" }]),
             Self::CopyDone => message(b'c', &[]),
             Self::CopyFail => message(b'f', &[b"stop\0"]),
             Self::Terminate => message(b'X', &[]),

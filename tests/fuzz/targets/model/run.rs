@@ -1,6 +1,6 @@
 //! How the server runs a text: its statements one after the other, a COPY with the client's data.
 
-use super::request::Request;
+use super::request::{COPY_DATA, Request};
 use super::server::{Portal, Running, Server, State};
 use super::sql::Effect;
 use super::{Choices, Ended};
@@ -122,6 +122,7 @@ impl Server {
         match request {
             Request::CopyData(true) => {
                 running.copied += 1;
+                self.bytes += COPY_DATA.len() as u64;
                 if both {
                     self.reply(b'd', b"zqxj", choices);
                 }

@@ -36,6 +36,8 @@ pub struct Server {
     /// Everything up to the next Sync is discarded.
     pub skipping: bool,
     pub(super) copying: Option<Running>,
+    /// Of rows and COPY data since the last query ended.
+    pub(super) bytes: u64,
 }
 
 impl Server {
@@ -48,6 +50,7 @@ impl Server {
             status: b'I',
             skipping: false,
             copying: None,
+            bytes: 0,
         }
     }
 
@@ -144,13 +147,18 @@ impl Server {
             23 => self.replies.push(message(b'S', &[b"TimeZone\0UTC\0"])),
             _ => {}
         }
+        if matches!(tag, b'D' | b'd') {
+            self.bytes += body.len() as u64;
+        }
         self.replies.push(message(tag, &[body]));
     }
 
     pub(super) fn ended(&mut self, ended: Ended, rows: u64, statement: Option<String>) {
+        let bytes = std::mem::take(&mut self.bytes);
         self.queries.push(Expected {
             ended,
             rows,
+            bytes,
             statement,
         });
     }

@@ -105,7 +105,7 @@ struct Counts {
 impl Counts {
     fn note(&mut self, event: &Event<'_>, known: &mut bool) {
         match event {
-            Event::Ready { first, .. } => *known |= first,
+            Event::Ready { .. } => *known = true,
             Event::Query(query) if *known => {
                 self.queries += 1;
                 self.with_statement += u64::from(query.statement.is_some());

@@ -154,6 +154,9 @@ impl Talk<'_, '_> {
             5 => {
                 let value = self.choices.below(3) as u8;
                 self.send(Request::Bind(portal, statement, value));
+                if self.choices.below(2) == 0 {
+                    self.send(Request::Execute(portal, 0));
+                }
             }
             6 => {
                 let limit = self.choices.below(4) as u8;

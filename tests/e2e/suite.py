@@ -23,18 +23,21 @@ def cargo(*words):
     return ["cargo", *words]
 
 
+# cargo looks for its subcommands in its own folder too, and they for cargo.
+os.environ["PATH"] += os.pathsep + str(Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "bin")
+
+
 def has(subcommand):
-    # cargo looks for its subcommands in its own folder too.
-    places = os.environ["PATH"] + os.pathsep + str(Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "bin")
-    return shutil.which(f"cargo-{subcommand}", path=places) is not None
+    return shutil.which(f"cargo-{subcommand}") is not None
 
 
 def tools():
     """What checks need beside the toolchain, where it is missing."""
-    if has("deny"):
-        yield "installing cargo-deny", None, "it is there"
-    else:
-        yield "installing cargo-deny", cargo("install", "--locked", f"cargo-deny@{CARGO_DENY}"), None
+    for tool, package in (("deny", f"cargo-deny@{CARGO_DENY}"), ("fuzz", "cargo-fuzz")):
+        if has(tool):
+            yield f"installing cargo-{tool}", None, "it is there"
+        else:
+            yield f"installing cargo-{tool}", cargo("install", "--locked", package), None
 
 
 def check():
@@ -75,6 +78,8 @@ def test():
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
     yield "tees", [PYTHON, "tests/suites/tee_check.py"], None
     yield "drivers", [PYTHON, "tests/suites/drivers.py"], None
+    why_not = subprocess.run([PYTHON, "tests/fuzz/run.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
+    yield "fuzz smoke", None if why_not else ["make", "fuzz-smoke"], why_not
 
 
 def suites():

@@ -17,7 +17,7 @@ check: ## format, clippy, licences, sources, advisories (the last three with car
 suites: ## other people's tests through pgscope, all of them; takes hours
 	@exec python3 tests/e2e/suite.py suites
 
-tools: ## installs cargo-deny where it is missing
+tools: ## installs cargo-deny and cargo-fuzz where they are missing
 	@exec python3 tests/e2e/suite.py tools
 
 bench: ## criterion, then the overhead against direct, HAProxy and PgBouncer

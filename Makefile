@@ -1,18 +1,24 @@
-.PHONY: help demo test check bench soak fuzz
+.PHONY: help demo test check suites bench soak tools fuzz fuzz-smoke
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/'
 
 demo: ## a shop full of mistakes behind pgscope, until Ctrl-C (DEMO_ONCE=1: end by itself, 0 if all were found)
 	@echo "==> building pgscope"
 	@cargo build --release --bin pgscope
 	@exec python3 tests/e2e/demo.py
 
-test: ## everything: check, cargo's tests, end to end, heavy
+test: ## check, cargo's tests, end to end, heavy, the short ones of the suites
 	@exec python3 tests/e2e/suite.py test
 
-check: ## format, clippy, and deny and audit where installed
+check: ## format, clippy, licences, sources, advisories (the last three with cargo-deny)
 	@exec python3 tests/e2e/suite.py check
+
+suites: ## other people's tests through pgscope, all of them; takes hours
+	@exec python3 tests/e2e/suite.py suites
+
+tools: ## installs cargo-deny and cargo-fuzz where they are missing
+	@exec python3 tests/e2e/suite.py tools
 
 bench: ## criterion, then the overhead against direct, HAProxy and PgBouncer
 	@exec python3 tests/e2e/suite.py bench
@@ -22,15 +28,11 @@ soak: ## 50 times 40 MB over TLS, 100,000 connections, 10 minutes of faults: 20 
 	@python3 tests/e2e/tls.py --only bulk --rounds 50
 	@exec python3 tests/heavy/soak.py
 
-FUZZ_SECONDS ?= 60
-FUZZ = RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz
+FUZZ_SECONDS ?= 3600
 
-fuzz: ## cargo-fuzz, each target for FUZZ_SECONDS (60); installs cargo-fuzz where it is missing
+fuzz: ## cargo-fuzz, each target of tests/fuzz for FUZZ_SECONDS (3600); installs cargo-fuzz where it is missing
 	@command -v cargo-fuzz >/dev/null || { echo "==> installing cargo-fuzz"; cargo install --locked cargo-fuzz; }
-	@echo "==> seeds from tests/transcripts"
-	@python3 tests/fuzz/seeds.py
-	@for target in frame startup comment normalise session; do \
-		echo "==> fuzzing $$target for $(FUZZ_SECONDS) s"; \
-		$(FUZZ) $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-			|| exit 1; \
-	done
+	@exec python3 tests/fuzz/run.py $(FUZZ_SECONDS)
+
+fuzz-smoke: ## the same for a minute each, as a part of make test
+	@exec python3 tests/fuzz/run.py 60

@@ -6,6 +6,8 @@
 
 mod source;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod watch;
 

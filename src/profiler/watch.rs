@@ -227,9 +227,8 @@ impl Watch {
     }
 
     fn ready(&mut self, status: TransactionStatus, at: At, first: bool, shared: &mut Shared) {
-        if first {
-            self.authenticated(shared);
-        }
+        // Also where it is not the first that could be told: the pairing may have been lost on the way.
+        self.authenticated(shared);
         let Some(known) = &mut self.known else { return };
         if first {
             let setup = at.since(self.opened);

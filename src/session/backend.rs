@@ -178,7 +178,7 @@ impl Pairing {
         if owed.kind == Kind::Query {
             // Further statements of the same text may follow; its ReadyForQuery ends it.
             self.head.part = head.part.saturating_add(1);
-            self.queue.push_front(owed);
+            self.put_back(owed);
         }
         true
     }
@@ -191,7 +191,7 @@ impl Pairing {
         if let Some(owed) = self.pop(Fate::Complete, sink) {
             self.finish(&owed, head, Outcome::Complete, 0, at, sink);
             self.head.part = 1;
-            self.queue.push_front(owed);
+            self.put_back(owed);
         }
         true
     }
@@ -273,7 +273,7 @@ impl Pairing {
                     self.finish(&owed, head, outcome, 0, at, sink);
                     self.head.part = head.part;
                     self.head.failed = true;
-                    self.queue.push_front(owed);
+                    self.put_back(owed);
                 }
                 if copying && &fields.sqlstate == b"08P01" {
                     self.forget_eaten();

@@ -3,7 +3,7 @@
 use super::Sink;
 use super::event::At;
 use super::owed::{Kind, Owed};
-use super::pairing::Pairing;
+use super::pairing::{LOOK_BACK, Pairing};
 use super::prepared::Text;
 use crate::sql::{MAX_KEYS, value};
 use crate::wire::{Message, Reader};
@@ -15,10 +15,6 @@ const TEXT_CAP: usize = 64 * 1024;
 const BIND_CAP: usize = 16 * 1024;
 /// Names are at most `NAMEDATALEN` where they are identifiers, but statement and portal names may be longer.
 const NAME_CAP: usize = 1024;
-
-/// Messages in flight among which the Bind of an Execute is looked for: it is nearly always the last or the one
-/// before it.
-const LOOK_BACK: usize = 1024;
 
 /// How many body bytes of a frontend message are looked at. Never any of a `p` message: passwords.
 pub(super) fn cap(tag: u8) -> usize {
@@ -182,6 +178,7 @@ impl Pairing {
             return;
         };
         owed.name = (!portal.is_empty()).then(|| portal.into());
+        owed.unnamed = name.is_empty();
         owed.text = self.names.find(name).cloned();
         owed.values = bound_values(reader, body.len() < length as usize, length);
         owed.binary = read_bound(reader, owed.text.as_mut()).unwrap_or(false);

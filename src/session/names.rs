@@ -92,6 +92,19 @@ impl Names {
         })
     }
 
+    /// What the name of a text stands for now; the text itself where SQL gave the name, which it does not know.
+    pub fn confirmed(&self, text: &Text) -> Option<Text> {
+        match text.prepared.name.as_slice() {
+            [] => Some(text.clone()),
+            name => self.named.get(name).cloned(),
+        }
+    }
+
+    /// The unnamed statement.
+    pub fn unnamed(&self) -> Option<Text> {
+        self.unnamed.clone()
+    }
+
     /// BindComplete: the portal is there.
     #[inline]
     pub fn bound(&mut self, portal: Option<Box<[u8]>>, bound: Bound) {

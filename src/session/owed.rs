@@ -74,6 +74,8 @@ pub(super) struct Owed {
     pub during_copy: bool,
     /// Of an Execute: goes on with a portal that ran before. Of a Bind: its portal is executed already.
     pub resumed: bool,
+    /// Of a Bind: of the unnamed statement.
+    pub unnamed: bool,
     pub status_before: TransactionStatus,
     /// When its last byte was read. Of a Sync: when the first byte of its batch was.
     pub sent: At,
@@ -93,6 +95,7 @@ impl Owed {
             kind,
             during_copy: false,
             resumed: false,
+            unnamed: false,
             status_before,
             sent,
             text: None,

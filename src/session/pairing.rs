@@ -8,15 +8,19 @@ use super::Sink;
 use super::event::{At, BlindReason, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use super::names::{Bound, Names};
 use super::owed::{Fate, Kind, Owed, Progress};
-use super::prepared::Texts;
+use super::prepared::{Text, Texts};
 use super::rows::Rows;
 use crate::sql::{Dialect, Fingerprint};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// A name that the server knows from now on and this session does not.
 pub(super) const NO_ROOM: Event<'static> = Event::Dropped {
     reason: "prepared_statements",
 };
+
+/// Messages in flight among which those that belong together are looked for: they are nearly always neighbours.
+pub(super) const LOOK_BACK: usize = 1024;
 
 /// Answers that may be owed at once; beyond it only ReadyForQuerys are counted until the session is quiet.
 const MAX_OWED: usize = 65_536;
@@ -41,6 +45,8 @@ pub(super) struct Pairing {
     pub(super) texts: Texts,
     pub(super) names: Names,
     pub(super) rows: Rows,
+    /// So many entries of the queue were sent while a Parse was in flight that has failed or was skipped since.
+    doubtful: usize,
     pub(super) dialect: Dialect,
     pub(super) status: TransactionStatus,
     pub(super) terminated: bool,
@@ -70,6 +76,7 @@ impl Pairing {
             texts: Texts::default(),
             names: Names::default(),
             rows: Rows::default(),
+            doubtful: 0,
             dialect: Dialect {
                 standard_conforming_strings: true,
             },
@@ -144,6 +151,7 @@ impl Pairing {
     /// Gives up on what is owed until every ReadyForQuery has come.
     pub(super) fn lose(&mut self, dropped: &'static str, sink: &mut Sink<'_>) {
         let readies = self.drop_all(dropped, sink);
+        self.doubtful = 0;
         self.head = Progress::default();
         self.names.forget_in_flight();
         self.rows.clear();
@@ -163,10 +171,18 @@ impl Pairing {
     pub(super) fn pop(&mut self, fate: Fate, sink: &mut Sink<'_>) -> Option<Owed> {
         self.head = Progress::default();
         let mut owed = self.queue.pop_front()?;
+        let doubtful = self.doubtful > 0;
+        self.doubtful = self.doubtful.saturating_sub(1);
         match owed.kind {
-            Kind::Parse if fate != Fate::Complete => owed.text = self.names.not_parsed(fate),
+            Kind::Parse if fate != Fate::Complete => {
+                owed.text = self.names.not_parsed(fate);
+                self.doubtful = self.queue.len();
+            }
             Kind::Parse if !self.names.parsed() => sink(NO_ROOM),
             Kind::Bind if fate == Fate::Complete => {
+                if doubtful {
+                    self.settle(&mut owed);
+                }
                 let bound = Bound {
                     text: owed.text.take(),
                     values: owed.values,
@@ -178,6 +194,43 @@ impl Pairing {
             _ => {}
         }
         Some(owed)
+    }
+
+    /// Puts the head back on the queue: more of its answer, or its ReadyForQuery, is to come.
+    pub(super) fn put_back(&mut self, owed: Owed) {
+        self.queue.push_front(owed);
+        if self.doubtful > 0 {
+            self.doubtful += 1;
+        }
+    }
+
+    /// The server has bound a name that meant a Parse in flight when the Bind was sent. Where that Parse came to
+    /// nothing, the name means what it did before, and so does the portal to the Executes behind.
+    #[cold]
+    fn settle(&mut self, bind: &mut Owed) {
+        let meant = if bind.unnamed {
+            self.names.unnamed()
+        } else {
+            let sent = bind.text.as_ref();
+            sent.and_then(|text| self.names.confirmed(text))
+        };
+        let sent = std::mem::replace(&mut bind.text, meant);
+        let is = |text: &Option<Text>, other: &Option<Text>| match (text, other) {
+            (Some(text), Some(other)) => Arc::ptr_eq(&text.prepared, &other.prepared),
+            (None, None) => true,
+            _ => false,
+        };
+        if is(&sent, &bind.text) {
+            return;
+        }
+        for owed in self.queue.iter_mut().take(LOOK_BACK) {
+            match owed.kind {
+                Kind::Parse => break,
+                Kind::Bind if owed.name == bind.name => break,
+                Kind::Execute if is(&owed.text, &sent) => owed.text.clone_from(&bind.text),
+                _ => {}
+            }
+        }
     }
 
     /// The first bytes of a reply that has not ended.

@@ -1,6 +1,7 @@
-"""`make check`, `make test` and `make bench`: steps with a header and the time, all of them run, a last line with the sum.
+"""`make check`, `make test`, `make suites`, `make bench` and `make tools`: steps with a header and the time, all of them
+run, a last line with the sum. A step that cannot run here says why.
 
-Usage: suite.py check|test|bench
+Usage: suite.py check|test|suites|bench|tools
 """
 
 import json
@@ -15,25 +16,50 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 START = time.monotonic()
 PYTHON = sys.executable
+CARGO_DENY = "0.20.2"
 
 
 def cargo(*words):
     return ["cargo", *words]
 
 
+# cargo looks for its subcommands in its own folder too, and they for cargo.
+os.environ["PATH"] += os.pathsep + str(Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "bin")
+
+
 def has(subcommand):
     return shutil.which(f"cargo-{subcommand}") is not None
+
+
+def tools():
+    """What checks need beside the toolchain, where it is missing."""
+    for tool, package in (("deny", f"cargo-deny@{CARGO_DENY}"), ("fuzz", "cargo-fuzz")):
+        if has(tool):
+            yield f"installing cargo-{tool}", None, "it is there"
+        else:
+            yield f"installing cargo-{tool}", cargo("install", "--locked", package), None
 
 
 def check():
     """(title, command or None, reason to skip)."""
     yield "format", cargo("fmt", "--check"), None
     yield "clippy", cargo("clippy", "--all-targets", "--", "-D", "warnings"), None
-    for tool, words in (("deny", ["deny", "check", "licenses", "bans", "sources"]), ("audit", ["audit"])):
-        if has(tool):
-            yield tool, cargo(*words), None
-        else:
-            yield tool, None, f"cargo-{tool} is not installed"
+    if os.environ.get("CI") == "true":
+        yield from tools()
+    if has("deny"):
+        yield "licences, bans and sources", cargo("deny", "check", "licenses", "bans", "sources"), None
+        yield "advisories", *advisories()
+    else:
+        yield "licences, bans, sources and advisories", None, "cargo-deny is not installed (`make tools` installs it)"
+
+
+def advisories():
+    """The command and None, or None and why the advisories cannot be looked up."""
+    fetched = subprocess.run(cargo("deny", "fetch", "db"), cwd=ROOT, capture_output=True, text=True)
+    if fetched.returncode:
+        why = (fetched.stderr.strip().splitlines() or ["no word of cargo-deny"])[-1]
+        return None, f"the advisory database cannot be fetched here: {why}"
+    return cargo("deny", "check", "--disable-fetch", "advisories"), None
 
 
 def test():
@@ -50,6 +76,19 @@ def test():
     yield "TLS", [PYTHON, "tests/e2e/tls.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
+    yield "tees", [PYTHON, "tests/suites/tee_check.py"], None
+    yield "drivers", [PYTHON, "tests/suites/drivers.py"], None
+    why_not = subprocess.run([PYTHON, "tests/fuzz/run.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
+    yield "fuzz smoke", None if why_not else ["make", "fuzz-smoke"], why_not
+
+
+def suites():
+    yield "release build", cargo("build", "--release", "--bins"), None
+    majors = "12,13,14,15,16,17,18"
+    yield "sequences, all majors", [PYTHON, "tests/suites/sequences/run.py", "--majors", majors, "--all-cuts"], None
+    yield "PostgreSQL's own", [PYTHON, "tests/suites/postgres.py"], None
+    yield "clients", [PYTHON, "tests/suites/clients.py"], None
+    yield "drivers, all", [PYTHON, "tests/suites/drivers.py", "--all"], None
 
 
 def bench():
@@ -64,7 +103,7 @@ def header(text):
 
 
 def main():
-    steps = {"check": check, "test": test, "bench": bench}[sys.argv[1]]
+    steps = {"check": check, "test": test, "suites": suites, "bench": bench, "tools": tools}[sys.argv[1]]
     passed = failed = 0
     with tempfile.TemporaryDirectory() as results:
         env = {**os.environ, "SUITE_RESULTS": results}

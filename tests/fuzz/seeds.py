@@ -1,15 +1,17 @@
-"""Writes the seeds of the fuzz targets below tests/fuzz/corpus from the conversations in tests/transcripts.
+"""Writes the seeds of the fuzz targets below tests/fuzz/corpus from the conversations in tests/transcripts and those
+with real servers in tests/recordings.
 
-The language of the transcripts is described in tests/it/transcripts/language.rs.
+Their languages are described in tests/it/transcripts/language.rs and tests/suites/sequences/recording.py.
 """
 
 import re
 import struct
 from hashlib import sha1
 from pathlib import Path
+from random import Random
 
 HERE = Path(__file__).resolve().parent
-TRANSCRIPTS = HERE.parent / "transcripts"
+TRANSCRIPTS, RECORDINGS = HERE.parent / "transcripts", HERE.parent / "recordings"
 RAW_FRONTEND, RAW_BACKEND, FRONTEND, BACKEND, PASS, CLOSE = range(6)
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
@@ -139,6 +141,45 @@ def steps(line):
             yield (FRONTEND if front else BACKEND), framed
 
 
+def unescaped(text):
+    named = {b"0": b"\0", b"n": b"\n"}
+
+    def byte(found):
+        return bytes.fromhex(found[1][1:].decode()) if found[1][:1] == b"x" else named.get(found[1], found[1])
+
+    return re.sub(rb"\\\\(x..|.)", byte, text.encode())
+
+
+def recorded(path, startups):
+    """(major versions, conversation) for each way in which a case was answered."""
+    for section in path.read_text().split("\nmajors ")[1:]:
+        versions, *lines = section.splitlines()
+        said = []
+        for line in lines:
+            mark, _, words = line.partition(" ")
+            tag, _, body = words.partition(" ")
+            if mark in ("<", ">"):
+                kind = (RAW_FRONTEND if mark == ">" else RAW_BACKEND) if tag == "|" else FRONTEND if mark == ">" else BACKEND
+                said.append((kind, unescaped(body) if tag == "|" else tag.encode() + unescaped(body)))
+            elif mark == "startup":
+                said += startups[versions.split()[0]]
+            elif mark == "close":
+                said.append((CLOSE, b""))
+        yield versions.split(), said
+
+
+def conversations():
+    for path in sorted(TRANSCRIPTS.glob("*.txt")):
+        lines = [line for line in path.read_text().splitlines() if line and line[0] not in "=#"]
+        yield [step for line in lines for step in steps(line)]
+    startups = {}
+    for versions, said in recorded(RECORDINGS / "startup.txt", startups):
+        startups |= dict.fromkeys(versions, [step for step in said if step[0] != CLOSE])
+    for path in sorted(RECORDINGS.glob("*.txt")):
+        for _, said in recorded(path, startups):
+            yield said
+
+
 def write(target, seed):
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,10 +191,13 @@ def frame(payload):
 
 
 def main():
-    for path in sorted(TRANSCRIPTS.glob("*.txt")):
-        lines = [line for line in path.read_text().splitlines() if line and line[0] not in "=#"]
-        conversation = [step for line in lines for step in steps(line)]
-        write("session", b"\x07" + b"".join(record(*step) for step in conversation))
+    for conversation in conversations():
+        records = b"".join(record(*step) for step in conversation)
+        write("session", b"\x07" + records)
+        # Odd: records. Small tables, and no order of conversations.
+        write("profiler", b"\x01\x02" + bytes(16) + records)
+        for flags in (b"\x06\x40", b"\x07\x02", b"\x1e\x05"):
+            write("relay", flags + b"".join(record(*step) for step in conversation if step[0] != PASS))
         for side in (FRONTEND, BACKEND):
             write("frame", b"\x07" + b"".join(frame(payload) for what, payload in conversation if what == side))
         for what, payload in conversation:
@@ -171,7 +215,15 @@ def main():
     for seed in range(40):
         write("normalise", b"\x03\0" + bytes((seed * 31 + step * (seed + 7)) % 251 for step in range(60)))
     write("comment", b"route='%5Ebooks/%24',traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'")
-    for target in ("frame", "session", "normalise", "comment", "startup"):
+    # What the generator of conversations makes of any bytes is valid.
+    numbers = Random(20)
+    for length in (20, 60, 120, 300):
+        for _ in range(15):
+            choices = numbers.randbytes(length)
+            write("conversation", bytes(18) + choices)
+            write("conversation", bytes(2) + numbers.randbytes(4) + bytes(12) + choices)
+            write("profiler", b"\x00\x03" + numbers.randbytes(16) + choices)
+    for target in sorted(path.name for path in (HERE / "corpus").iterdir()):
         print(f"{target}: {len(list((HERE / 'corpus' / target).iterdir()))} inputs to start from")
 
 

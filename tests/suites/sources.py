@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,38 @@ def python_packages(name, *packages):
     with _once(place, ", ".join(packages)) as wanted:
         if wanted:
             _run([sys.executable, "-m", "pip", "install", "--quiet", "--target", place, *packages], place)
+    return place
+
+
+def of_crates(name, version):
+    """The published source of a crate, as a project of its own."""
+    place = target() / "suites" / f"{name}-{version}"
+    with _once(place, f"the crate {name} {version}") as wanted:
+        if wanted:
+            # cargo has no command that only downloads: a project that depends on a crate brings it into the registry.
+            (place / "probe" / "src").mkdir(parents=True)
+            (place / "probe" / "src" / "lib.rs").touch()
+            manifest = f'[package]\nname = "probe"\nedition = "2021"\n[workspace]\n[dependencies]\n{name} = "={version}"\n'
+            (place / "probe" / "Cargo.toml").write_text(manifest)
+            told = json.loads(_run(["cargo", "metadata", "--format-version", "1"], place / "probe"))
+            found = next(package["manifest_path"] for package in told["packages"] if package["name"] == name)
+            shutil.copytree(Path(found).parent, place / "source")
+            with open(place / "source" / "Cargo.toml", "a") as manifest:
+                manifest.write("\n[workspace]\n")
+    return place / "source"
+
+
+def of_npm(name, tested, needed):
+    """A folder with the node_modules that are needed, and beside it the unpacked packages whose tests are wanted."""
+    place = target() / "suites" / name
+    with _once(place, f"{', '.join(tested)} and what they need") as wanted:
+        if wanted:
+            (place / "package.json").write_text("{}")
+            _run(["npm", "install", "--silent", "--no-audit", "--no-fund", *needed], place)
+            for package in tested:
+                archive = place / _run(["npm", "pack", "--silent", package], place).split()[-1]
+                shutil.unpack_archive(archive, place / "unpacked")
+                (place / "unpacked" / "package").rename(place / package.rpartition("@")[0])
     return place
 
 
@@ -95,6 +128,7 @@ def _run(command, cwd):
         raise Missing(f"{command[0]} is missing") from error
     if done.returncode:
         raise Missing(f"{' '.join(map(str, command[:6]))} …: {(done.stderr or done.stdout).strip()[-400:]}")
+    return done.stdout
 
 
 def _unpack(place, pattern):

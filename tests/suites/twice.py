@@ -23,7 +23,7 @@ def judge(checks, name, run, programs, least=100, port=0, flaky=(), lost=(), arg
     losses. `port` is where the suite expects a server.
     """
     # A server each: what the first run leaves behind is nobody's.
-    server = majors.Server(programs)
+    server = majors.Server(programs, port=port)
     direct = run(server, server.address)
     server.child.stop()
     say(f"{name}, direct: {counted(direct)}")

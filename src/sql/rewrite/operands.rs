@@ -7,6 +7,10 @@ use crate::sql::lexer::Lexer;
 use crate::sql::list::Nest;
 use crate::sql::value;
 
+/// Digits of the longest modifier of a type, `varchar(10485760)`. What is longer is data in a text that the server
+/// refuses.
+const MAX_MODIFIER: usize = 8;
+
 impl Rewriter {
     /// NULL, TRUE or FALSE; the leading byte keeps it apart from a string of that name.
     pub(super) fn constant(&mut self, name: &[u8], lexer: &mut Lexer<'_>) {
@@ -18,7 +22,10 @@ impl Rewriter {
     pub(super) fn number(&mut self, sign: &[u8], raw: &[u8], lexer: &mut Lexer<'_>) {
         let kept = match self.last {
             Last::Word(Key::Limit) => sign.is_empty() && matches!(raw, b"1" | b"21"),
-            _ => self.current.nest == Nest::Modifier,
+            Last::Open | Last::Comma => {
+                self.beyond == 0 && self.current.nest == Nest::Modifier && is_modifier(raw)
+            }
+            _ => false,
         };
         if kept {
             self.space();
@@ -78,4 +85,9 @@ impl Rewriter {
         self.out.extend_from_slice(raw);
         self.last = Last::Op;
     }
+}
+
+/// A number that may stand in the brackets of a type.
+fn is_modifier(raw: &[u8]) -> bool {
+    raw.len() <= MAX_MODIFIER && raw.iter().all(u8::is_ascii_digit)
 }

@@ -88,6 +88,13 @@ fn texts_that_only_look_like_literals_stay() {
             "SELECT \"a\"::numeric(10, 2)",
             "SELECT \"a\"::numeric(10, 2)",
         ),
+        (
+            "SELECT \"a\"::geometry(Point, 4326)",
+            "SELECT \"a\"::geometry(Point, 4326)",
+        ),
+        // What is no modifier of a type is data.
+        ("SELECT a::card(4111111111111111)", "SELECT a::card(?)"),
+        ("SELECT a::x(1.5, b 7)", "SELECT a::x(?, b ?)"),
         ("SELECT ($1)::varchar[]", "SELECT (?)::varchar[]"),
     ] {
         assert_eq!(text(sql), expected, "{sql}");

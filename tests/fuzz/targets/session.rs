@@ -8,11 +8,14 @@ use libfuzzer_sys::fuzz_target;
 use pgscope::profiler::Profiler;
 use pgscope::session::{At, Event, Session};
 use pgscope::stats::Source;
+use records::{framed, records};
 use std::sync::Arc;
 use std::time::Duration;
 
 #[path = "common.rs"]
 mod common;
+#[path = "records.rs"]
+mod records;
 
 enum Step {
     Frontend(Vec<u8>),
@@ -20,28 +23,17 @@ enum Step {
     Pass(Duration),
 }
 
-fn framed(payload: &[u8]) -> Vec<u8> {
-    let (tag, body) = payload.split_first().unwrap_or((&b'S', &[]));
-    let mut bytes = vec![*tag];
-    bytes.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
-    bytes.extend_from_slice(body);
-    bytes
-}
-
-fn steps(mut data: &[u8]) -> Vec<Step> {
+fn steps(data: &[u8]) -> Vec<Step> {
     let mut steps = Vec::new();
-    while let Some(([what, low, high], rest)) = data.split_first_chunk() {
-        let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
-        let (payload, rest) = rest.split_at(length);
-        data = rest;
+    for (what, payload) in records(data) {
         steps.push(match what % 6 {
             0 => Step::Frontend(payload.to_vec()),
             1 => Step::Backend(payload.to_vec()),
             2 => Step::Frontend(framed(payload)),
             3 => Step::Backend(framed(payload)),
-            4 => Step::Pass(Duration::from_millis(length as u64)),
+            4 => Step::Pass(Duration::from_millis(payload.len() as u64)),
             // Nothing follows the end.
-            _ => return steps,
+            _ => break,
         });
     }
     steps
@@ -95,8 +87,10 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     tap.close(now);
+    // What a client asked before it was let in is not counted.
     let ended = whole
         .iter()
+        .skip_while(|event| !event.starts_with("Ready"))
         .filter(|event| event.starts_with("Query("))
         .count() as u64;
     let snapshot = profiler.snapshot();

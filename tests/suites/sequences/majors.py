@@ -75,9 +75,9 @@ def install(major):
 class Server(Postgres):
     """A throw-away server of given programs; logical replication, prepared transactions."""
 
-    def __init__(self, programs):
+    def __init__(self, programs, port=0):
         self.bin = programs
-        self.host, self.port = "127.0.0.1", free_port()
+        self.host, self.port = "127.0.0.1", port or free_port()
         runs_as = server_user()
         home = folder(runs_as)
         data = home / "data"

@@ -1,6 +1,10 @@
 //! The one list of detectors.
 
 use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
+use super::{aborted_transaction, idle_in_transaction, long_transaction, write_heavy_request};
+use super::{
+    delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, save_all_columns, update_loop,
+};
 use super::{duplicate_query, n_plus_one, request_query_count, slow_query};
 use crate::request::{Kind, Request};
 
@@ -70,6 +74,34 @@ pub const REGISTRY: &[Registration] = &[
         duplicate_query::DuplicateQuery,
         "the same query with the same values, again"
     ),
+    detector!(
+        get_or_create_loop::GetOrCreateLoop,
+        "get_or_create() in a loop"
+    ),
+    detector!(insert_loop::InsertLoop, "an INSERT in a loop"),
+    detector!(update_loop::UpdateLoop, "an UPDATE in a loop"),
+    detector!(delete_loop::DeleteLoop, "a DELETE in a loop"),
+    detector!(
+        m2m_add_loop::M2mAddLoop,
+        "add() to a many-to-many relation in a loop"
+    ),
+    detector!(
+        save_all_columns::SaveAllColumns,
+        "a wide row written back whole"
+    ),
+    detector!(
+        write_heavy_request::WriteHeavyRequest,
+        "a request with many writes"
+    ),
+    detector!(
+        idle_in_transaction::IdleInTransaction,
+        "a transaction in which the server waits for the app"
+    ),
+    detector!(long_transaction::LongTransaction, "a long transaction"),
+    detector!(
+        aborted_transaction::AbortedTransaction,
+        "queries in an aborted transaction"
+    ),
     detector!(slow_query::SlowQuery, "a query above the threshold"),
     detector!(
         request_query_count::RequestQueryCount,
@@ -85,6 +117,26 @@ pub struct Settings {
     pub n_plus_one: n_plus_one::Settings,
     /// Equal queries.
     pub duplicate_query: duplicate_query::Settings,
+    /// Loops of `get_or_create()`.
+    pub get_or_create_loop: get_or_create_loop::Settings,
+    /// INSERTs in loops.
+    pub insert_loop: insert_loop::Settings,
+    /// UPDATEs in loops.
+    pub update_loop: update_loop::Settings,
+    /// DELETEs in loops.
+    pub delete_loop: delete_loop::Settings,
+    /// Loops of `add()`.
+    pub m2m_add_loop: m2m_add_loop::Settings,
+    /// Rows that are written back whole.
+    pub save_all_columns: save_all_columns::Settings,
+    /// Requests with many writes.
+    pub write_heavy_request: write_heavy_request::Settings,
+    /// Waits in transactions.
+    pub idle_in_transaction: idle_in_transaction::Settings,
+    /// Long transactions.
+    pub long_transaction: long_transaction::Settings,
+    /// Queries in aborted transactions.
+    pub aborted_transaction: aborted_transaction::Settings,
     /// Slow queries.
     pub slow_query: slow_query::Settings,
     /// Requests with many queries.
@@ -216,7 +268,8 @@ mod tests {
         assert_eq!(names.len(), REGISTRY.len());
         for name in names {
             assert!(
-                name.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
+                name.chars()
+                    .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_')),
                 "{name}"
             );
         }
@@ -364,6 +417,51 @@ mod tests {
             (
                 "request_query_count = { allow = { tables = [\"lib_book\"] } }",
                 "request_query_count.allow",
+                "write routes",
+            ),
+            (
+                "insert_loop = { min_calls = 1 }",
+                "insert_loop.min_calls = 1",
+                "write 2",
+            ),
+            (
+                "save_all_columns = { min_columns = 0 }",
+                "save_all_columns.min_columns",
+                "write 1",
+            ),
+            (
+                "save_all_columns = { min_bytes = 0 }",
+                "save_all_columns.min_bytes",
+                "write 1",
+            ),
+            (
+                "write_heavy_request = { min_writes = 1 }",
+                "write_heavy_request.min_writes = 1",
+                "write 2",
+            ),
+            (
+                "write_heavy_request = { min_time = \"0s\" }",
+                "write_heavy_request.min_time",
+                "\"1s\"",
+            ),
+            (
+                "idle_in_transaction = { threshold = \"0s\" }",
+                "idle_in_transaction.threshold",
+                "\"200ms\"",
+            ),
+            (
+                "long_transaction = { critical = \"1ms\" }",
+                "long_transaction.critical",
+                "\"1s\" or more",
+            ),
+            (
+                "long_transaction = { max_queries = 1 }",
+                "long_transaction.max_queries = 1",
+                "write 2",
+            ),
+            (
+                "idle_in_transaction = { allow = { tables = [\"lib_book\"] } }",
+                "idle_in_transaction.allow",
                 "write routes",
             ),
             (

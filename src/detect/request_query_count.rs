@@ -32,6 +32,7 @@
 //! requests whose limits are a guess.
 
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity, duplicate_query, n_plus_one};
+use super::{delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, update_loop};
 use crate::request::{Confidence, Kind, Request};
 
 /// Name of the detector.
@@ -82,12 +83,7 @@ impl Settings {
                 ));
             }
         }
-        if !self.allow.tables.is_empty() || !self.allow.fingerprints.is_empty() {
-            return Err(format!(
-                "detectors.{NAME}.allow: it accuses requests, not statements; write routes"
-            ));
-        }
-        Ok(())
+        self.allow.only_routes(NAME)
     }
 }
 
@@ -126,7 +122,15 @@ impl Detector for RequestQueryCount {
         let Some(severity) = self.severity(request.queries) else {
             return;
         };
-        let reported = [n_plus_one::NAME, duplicate_query::NAME];
+        let reported = [
+            n_plus_one::NAME,
+            duplicate_query::NAME,
+            get_or_create_loop::NAME,
+            insert_loop::NAME,
+            update_loop::NAME,
+            delete_loop::NAME,
+            m2m_add_loop::NAME,
+        ];
         let explained = (findings.iter())
             .filter(|finding| reported.contains(&finding.cause.detector))
             .fold(0u32, |sum, finding| sum.saturating_add(finding.count));

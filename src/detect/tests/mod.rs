@@ -9,6 +9,7 @@ mod loops;
 mod others;
 mod properties;
 mod values;
+mod writes;
 
 use super::Finding;
 use super::testing::{Sql, list};

@@ -29,6 +29,7 @@
 //! | key | default | |
 //! |---|---|---|
 //! | `enabled` | `true` | |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
@@ -51,6 +52,8 @@ const REFUSED: [u8; 5] = *b"25P02";
 pub struct Settings {
     /// Whether it looks at all.
     pub enabled: bool,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -59,6 +62,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             enabled: true,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

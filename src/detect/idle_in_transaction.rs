@@ -25,6 +25,7 @@
 //! | `enabled` | `true` | |
 //! | `threshold` | `"200ms"` | a wait from this duration is too long |
 //! | `critical` | `"1s"` | critical from this duration |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `routes` only, since it accuses a transaction and not a statement |
 //!
 //! # When it is wrong
@@ -50,6 +51,8 @@ pub struct Settings {
     pub threshold: Period,
     /// Duration from which the finding is critical; at least `threshold`.
     pub critical: Period,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -60,6 +63,7 @@ impl Default for Settings {
             enabled: true,
             threshold: Period::millis(200),
             critical: Period::secs(1),
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

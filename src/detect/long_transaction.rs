@@ -27,6 +27,7 @@
 //! | `threshold` | `"1s"` | a transaction is long from this duration |
 //! | `critical` | `"10s"` | critical from this duration |
 //! | `max_queries` | `100` | long from this number of queries |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `routes` only, since it accuses a transaction and not a statement |
 //!
 //! # When it is wrong
@@ -54,6 +55,8 @@ pub struct Settings {
     pub critical: Period,
     /// Queries from which a transaction is long; at least 2.
     pub max_queries: u32,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -65,6 +68,7 @@ impl Default for Settings {
             threshold: Period::secs(1),
             critical: Period::secs(10),
             max_queries: 100,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

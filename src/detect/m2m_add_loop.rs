@@ -23,6 +23,7 @@
 //! |---|---|---|
 //! | `enabled` | `true` | |
 //! | `min_calls` | `5` | INSERTs of a loop |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
@@ -46,6 +47,8 @@ pub struct Settings {
     pub enabled: bool,
     /// INSERTs that make a loop; at least 2.
     pub min_calls: u32,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -55,6 +58,7 @@ impl Default for Settings {
         Self {
             enabled: true,
             min_calls: 5,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

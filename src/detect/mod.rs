@@ -30,6 +30,7 @@ mod request_query_count;
 mod runs;
 mod save_all_columns;
 mod several;
+mod severity;
 mod slow_query;
 #[cfg(test)]
 mod testing;
@@ -48,6 +49,7 @@ pub use monitor::{Connection, Monitor, Observed, What};
 pub use n_plus_one::Settings as NPlusOneSettings;
 pub use registry::{Detectors, REGISTRY, Registration, Settings};
 pub use request_query_count::Settings as RequestQueryCountSettings;
+pub use severity::SeverityChoice;
 pub use slow_query::Settings as SlowQuerySettings;
 
 use crate::request::Request;

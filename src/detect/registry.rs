@@ -18,6 +18,8 @@ pub struct Registration {
     build: fn(&Settings) -> Option<Built>,
     /// What its findings must not concern.
     allow: fn(&Settings) -> &Allow,
+    /// Severity of its findings, where the user has chosen one.
+    severity: fn(&Settings) -> Option<Severity>,
     /// Refuses impossible settings.
     validate: fn(&Settings) -> Result<(), String>,
     /// Its source, whose documentation is tested.
@@ -56,6 +58,7 @@ macro_rules! registration {
                 settings.enabled.then(build)
             },
             allow: |settings| &settings.$module.allow,
+            severity: |settings| settings.$module.severity.fixed(),
             validate: |settings| {
                 let settings = &settings.$module;
                 settings.validate()?;
@@ -163,6 +166,8 @@ pub struct Detectors {
     monitors: Vec<Box<dyn Monitor>>,
     /// By detector name.
     allow: Vec<(&'static str, Allow)>,
+    /// By detector name.
+    severity: Vec<(&'static str, Severity)>,
 }
 
 impl Detectors {
@@ -181,6 +186,9 @@ impl Detectors {
             allow: (REGISTRY.iter())
                 .map(|r| (r.name, (r.allow)(settings).clone()))
                 .filter(|(_, allow)| *allow != Allow::default())
+                .collect(),
+            severity: (REGISTRY.iter())
+                .filter_map(|r| Some((r.name, (r.severity)(settings)?)))
                 .collect(),
         }
     }
@@ -202,10 +210,21 @@ impl Detectors {
             };
             !self.allow.iter().any(allowed)
         });
+        self.rate(&mut findings);
         findings
     }
 
-    /// Findings of one request: at most one per cause, without those that the user allows.
+    /// Gives findings the severity that the user has chosen for their detector.
+    fn rate(&self, findings: &mut [Finding]) {
+        for finding in findings {
+            let name = finding.cause.detector;
+            if let Some((_, severity)) = self.severity.iter().find(|(known, _)| *known == name) {
+                finding.severity = *severity;
+            }
+        }
+    }
+
+    /// Findings of one request: at most one per cause, without those that the user allows or silences.
     ///
     /// What a task, job or command does is worth knowing, but nobody waits for it: it is never above
     /// [`Severity::Info`].
@@ -219,14 +238,25 @@ impl Detectors {
             let allowed = |(name, allow): &(&str, Allow)| {
                 *name == finding.cause.detector && allow.allows(request, finding)
             };
-            !self.allow.iter().any(allowed)
+            !self.allow.iter().any(allowed) && !is_silenced(request, finding)
         });
+        self.rate(&mut findings);
         if request.kind == Kind::Task {
             for finding in &mut findings {
                 finding.severity = Severity::Info;
             }
         }
         findings
+    }
+}
+
+/// Whether a comment of the accused statement names the detector. Where a request is accused, that of any of its
+/// statements does, if it names this detector and not just all of them.
+fn is_silenced(request: &Request, finding: &Finding) -> bool {
+    let name = finding.cause.detector;
+    match finding.cause.fingerprint {
+        Some(accused) => (request.group(accused)).is_some_and(|group| group.silences(name)),
+        None => request.groups.iter().any(|group| group.names(name)),
     }
 }
 

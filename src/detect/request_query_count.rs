@@ -24,6 +24,7 @@
 //! | `info` | `10` | more queries than this are worth knowing |
 //! | `warning` | `30` | more than this are a mistake |
 //! | `critical` | `100` | more than this hurt |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `routes` only, since it accuses a request and not a statement |
 //!
 //! # When it is wrong
@@ -50,6 +51,8 @@ pub struct Settings {
     pub warning: u32,
     /// Queries above which it hurts; at least `warning`.
     pub critical: u32,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -61,6 +64,7 @@ impl Default for Settings {
             info: 10,
             warning: 30,
             critical: 100,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

@@ -25,9 +25,10 @@
 //! | `enabled` | `true` | |
 //! | `min_columns` | `8` | columns that are many |
 //! | `min_bytes` | `2048` | bytes of the row that was read that are many, also in fewer columns |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
-//! Always `info`.
+//! Its own judgement is always `info`.
 //!
 //! # When it is wrong
 //!
@@ -52,6 +53,8 @@ pub struct Settings {
     pub min_columns: u32,
     /// Bytes of a row that are many; at least 1.
     pub min_bytes: u64,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -62,6 +65,7 @@ impl Default for Settings {
             enabled: true,
             min_columns: 8,
             min_bytes: 2048,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

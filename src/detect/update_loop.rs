@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | `enabled` | `true` | |
 //! | `min_calls` | `5` | UPDATEs of a loop, each of another row |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
@@ -52,6 +53,8 @@ pub struct Settings {
     pub enabled: bool,
     /// UPDATEs that make a loop; at least 2.
     pub min_calls: u32,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -61,6 +64,7 @@ impl Default for Settings {
         Self {
             enabled: true,
             min_calls: 5,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

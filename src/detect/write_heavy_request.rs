@@ -25,6 +25,7 @@
 //! | `enabled` | `true` | |
 //! | `min_writes` | `50` | INSERTs, UPDATEs, DELETEs and their kin |
 //! | `min_time` | `"1s"` | their time together |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `routes` only, since it accuses a request and not a statement |
 //!
 //! # When it is wrong
@@ -63,6 +64,8 @@ pub struct Settings {
     pub min_writes: u32,
     /// Time of all writes that is long; above 0.
     pub min_time: Period,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -73,6 +76,7 @@ impl Default for Settings {
             enabled: true,
             min_writes: 50,
             min_time: Period::secs(1),
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

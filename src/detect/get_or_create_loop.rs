@@ -110,6 +110,13 @@ impl GetOrCreateLoop {
     }
 }
 
+fn is_written(request: &Request, table: &str) -> bool {
+    request.groups.iter().any(|group| {
+        let facts = &group.statement.facts;
+        facts.is_write() && facts.table == table
+    })
+}
+
 /// A `get()` that is followed as it should be.
 fn is_turn(request: &Request, at: usize) -> bool {
     let Some((entry, group)) = write_loops::query(request, at) else {
@@ -166,6 +173,7 @@ impl Detector for GetOrCreateLoop {
                     && write_loops::is_get(facts)
                     && !locks_by_key(facts)
                     && !is_system(group)
+                    && is_written(request, &facts.table)
             })
             .map(|(index, _)| index)
             .collect();

@@ -273,9 +273,9 @@ impl Detector for NPlusOne {
         // What is silenced must not take others along.
         let silenced =
             |one: &Loop| (request.groups.get(one.group)).is_some_and(|group| group.silences(NAME));
-        let (silenced, others) = loops.into_iter().partition(silenced);
+        let silenced: Vec<Loop> = loops.extract_if(.., |one| silenced(one)).collect();
         let mut families = loops::families(request, silenced);
-        families.extend(loops::families(request, others));
+        families.extend(loops::families(request, loops));
         findings.extend(
             families
                 .iter()

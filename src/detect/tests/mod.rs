@@ -8,6 +8,7 @@ mod lineage;
 mod loops;
 mod others;
 mod properties;
+mod transactions;
 mod tuning;
 mod values;
 mod writes;

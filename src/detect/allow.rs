@@ -40,6 +40,16 @@ impl Allow {
         Ok(())
     }
 
+    /// Refuses what names statements, for a detector that accuses none.
+    pub(super) fn only_routes(&self, section: &str) -> Result<(), String> {
+        if self.tables.is_empty() && self.fingerprints.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "detectors.{section}.allow: it accuses no statements; write routes"
+        ))
+    }
+
     /// Whether the user accepted this finding.
     pub(super) fn allows(&self, request: &Request, finding: &Finding) -> bool {
         let Some(fingerprint) = finding.cause.fingerprint else {

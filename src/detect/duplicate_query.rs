@@ -26,6 +26,7 @@
 //! |---|---|---|
 //! | `enabled` | `true` | |
 //! | `min_calls` | `3` | equal queries |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
@@ -58,6 +59,8 @@ pub struct Settings {
     pub enabled: bool,
     /// Equal queries that are too many; at least 2.
     pub min_calls: u32,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -67,6 +70,7 @@ impl Default for Settings {
         Self {
             enabled: true,
             min_calls: 3,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

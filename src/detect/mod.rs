@@ -3,13 +3,20 @@
 //! A detector is a file with its documentation, its `Settings` and its code, and one line in the registry. Wrong
 //! findings cost more than missed ones: what could be right is not reported.
 
+mod aborted_transaction;
 mod allow;
+mod delete_loop;
 mod duplicate_query;
 mod fix;
 mod forward;
+mod get_or_create_loop;
 mod guards;
+mod idle_in_transaction;
+mod insert_loop;
 mod lineage;
+mod long_transaction;
 mod loops;
+mod m2m_add_loop;
 mod monitor;
 mod n_plus_one;
 mod names;
@@ -21,14 +28,19 @@ mod relation;
 mod repetition;
 mod request_query_count;
 mod runs;
+mod save_all_columns;
 mod several;
+mod severity;
 mod slow_query;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod update_loop;
 mod walk;
+mod write_heavy_request;
+mod write_loops;
 
 pub use crate::finding::{Cause, Evidence, Finding, Severity};
 pub use allow::Allow;
@@ -37,10 +49,12 @@ pub use monitor::{Connection, Monitor, Observed, What};
 pub use n_plus_one::Settings as NPlusOneSettings;
 pub use registry::{Detectors, REGISTRY, Registration, Settings};
 pub use request_query_count::Settings as RequestQueryCountSettings;
+pub use severity::SeverityChoice;
 pub use slow_query::Settings as SlowQuerySettings;
 
 use crate::request::Request;
 use crate::sql::Facts;
+use crate::units::Period;
 
 /// What every detector is.
 pub trait Detector: Send + Sync {
@@ -54,6 +68,27 @@ pub trait Detector: Send + Sync {
 fn wasted_seconds(nanos: u64, calls: u32) -> f64 {
     let calls = f64::from(calls.max(1));
     nanos as f64 / 1e9 * (calls - 1.0) / calls
+}
+
+/// Refuses a `threshold` of nothing and a `critical` below it; `usual` is the default.
+fn validate_thresholds(
+    detector: &str,
+    threshold: Period,
+    critical: Period,
+    usual: &str,
+) -> Result<(), String> {
+    if threshold.nanos() == 0 {
+        return Err(format!(
+            "detectors.{detector}.threshold = \"{threshold}\": everything would be too long; write \"{usual}\", or \
+             detectors.{detector}.enabled = false"
+        ));
+    }
+    if critical < threshold {
+        return Err(format!(
+            "detectors.{detector}.critical = \"{critical}\": less than threshold; write \"{threshold}\" or more"
+        ));
+    }
+    Ok(())
 }
 
 /// Whether two statements have a table in common.

@@ -48,6 +48,7 @@
 //! | `count_calls` | `10` | queries of one statement in a request, also where they are scattered |
 //! | `critical_calls` | `20` | critical from this number of queries |
 //! | `critical_time` | `"100ms"` | critical from this time, all queries together |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! Loops over values that no earlier query returned are `info`.
@@ -87,6 +88,8 @@ pub struct Settings {
     pub critical_calls: u32,
     /// Their time together from which the finding is critical.
     pub critical_time: Period,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -99,6 +102,7 @@ impl Default for Settings {
             count_calls: 10,
             critical_calls: 20,
             critical_time: Period::millis(100),
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }
@@ -266,7 +270,12 @@ impl Detector for NPlusOne {
         }
         // A list before what hangs on it.
         loops.sort_by_key(|one| one.queries.first().copied());
-        let families = loops::families(request, loops);
+        // What is silenced must not take others along.
+        let silenced =
+            |one: &Loop| (request.groups.get(one.group)).is_some_and(|group| group.silences(NAME));
+        let silenced: Vec<Loop> = loops.extract_if(.., |one| silenced(one)).collect();
+        let mut families = loops::families(request, silenced);
+        families.extend(loops::families(request, loops));
         findings.extend(
             families
                 .iter()

@@ -1,6 +1,10 @@
 //! The one list of detectors.
 
 use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
+use super::{aborted_transaction, idle_in_transaction, long_transaction, write_heavy_request};
+use super::{
+    delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, save_all_columns, update_loop,
+};
 use super::{duplicate_query, n_plus_one, request_query_count, slow_query};
 use crate::request::{Kind, Request};
 
@@ -14,6 +18,8 @@ pub struct Registration {
     build: fn(&Settings) -> Option<Built>,
     /// What its findings must not concern.
     allow: fn(&Settings) -> &Allow,
+    /// Severity of its findings, where the user has chosen one.
+    severity: fn(&Settings) -> Option<Severity>,
     /// Refuses impossible settings.
     validate: fn(&Settings) -> Result<(), String>,
     /// Its source, whose documentation is tested.
@@ -52,6 +58,7 @@ macro_rules! registration {
                 settings.enabled.then(build)
             },
             allow: |settings| &settings.$module.allow,
+            severity: |settings| settings.$module.severity.fixed(),
             validate: |settings| {
                 let settings = &settings.$module;
                 settings.validate()?;
@@ -70,6 +77,34 @@ pub const REGISTRY: &[Registration] = &[
         duplicate_query::DuplicateQuery,
         "the same query with the same values, again"
     ),
+    detector!(
+        get_or_create_loop::GetOrCreateLoop,
+        "get_or_create() in a loop"
+    ),
+    detector!(insert_loop::InsertLoop, "an INSERT in a loop"),
+    detector!(update_loop::UpdateLoop, "an UPDATE in a loop"),
+    detector!(delete_loop::DeleteLoop, "a DELETE in a loop"),
+    detector!(
+        m2m_add_loop::M2mAddLoop,
+        "add() to a many-to-many relation in a loop"
+    ),
+    detector!(
+        save_all_columns::SaveAllColumns,
+        "a wide row written back whole"
+    ),
+    detector!(
+        write_heavy_request::WriteHeavyRequest,
+        "a request with many writes"
+    ),
+    detector!(
+        idle_in_transaction::IdleInTransaction,
+        "a transaction in which the server waits for the app"
+    ),
+    detector!(long_transaction::LongTransaction, "a long transaction"),
+    detector!(
+        aborted_transaction::AbortedTransaction,
+        "queries in an aborted transaction"
+    ),
     detector!(slow_query::SlowQuery, "a query above the threshold"),
     detector!(
         request_query_count::RequestQueryCount,
@@ -85,6 +120,26 @@ pub struct Settings {
     pub n_plus_one: n_plus_one::Settings,
     /// Equal queries.
     pub duplicate_query: duplicate_query::Settings,
+    /// Loops of `get_or_create()`.
+    pub get_or_create_loop: get_or_create_loop::Settings,
+    /// INSERTs in loops.
+    pub insert_loop: insert_loop::Settings,
+    /// UPDATEs in loops.
+    pub update_loop: update_loop::Settings,
+    /// DELETEs in loops.
+    pub delete_loop: delete_loop::Settings,
+    /// Loops of `add()`.
+    pub m2m_add_loop: m2m_add_loop::Settings,
+    /// Rows that are written back whole.
+    pub save_all_columns: save_all_columns::Settings,
+    /// Requests with many writes.
+    pub write_heavy_request: write_heavy_request::Settings,
+    /// Waits in transactions.
+    pub idle_in_transaction: idle_in_transaction::Settings,
+    /// Long transactions.
+    pub long_transaction: long_transaction::Settings,
+    /// Queries in aborted transactions.
+    pub aborted_transaction: aborted_transaction::Settings,
     /// Slow queries.
     pub slow_query: slow_query::Settings,
     /// Requests with many queries.
@@ -111,6 +166,8 @@ pub struct Detectors {
     monitors: Vec<Box<dyn Monitor>>,
     /// By detector name.
     allow: Vec<(&'static str, Allow)>,
+    /// By detector name.
+    severity: Vec<(&'static str, Severity)>,
 }
 
 impl Detectors {
@@ -129,6 +186,9 @@ impl Detectors {
             allow: (REGISTRY.iter())
                 .map(|r| (r.name, (r.allow)(settings).clone()))
                 .filter(|(_, allow)| *allow != Allow::default())
+                .collect(),
+            severity: (REGISTRY.iter())
+                .filter_map(|r| Some((r.name, (r.severity)(settings)?)))
                 .collect(),
         }
     }
@@ -150,10 +210,21 @@ impl Detectors {
             };
             !self.allow.iter().any(allowed)
         });
+        self.rate(&mut findings);
         findings
     }
 
-    /// Findings of one request: at most one per cause, without those that the user allows.
+    /// Gives findings the severity that the user has chosen for their detector.
+    fn rate(&self, findings: &mut [Finding]) {
+        for finding in findings {
+            let name = finding.cause.detector;
+            if let Some((_, severity)) = self.severity.iter().find(|(known, _)| *known == name) {
+                finding.severity = *severity;
+            }
+        }
+    }
+
+    /// Findings of one request: at most one per cause, without those that the user allows or silences.
     ///
     /// What a task, job or command does is worth knowing, but nobody waits for it: it is never above
     /// [`Severity::Info`].
@@ -167,8 +238,9 @@ impl Detectors {
             let allowed = |(name, allow): &(&str, Allow)| {
                 *name == finding.cause.detector && allow.allows(request, finding)
             };
-            !self.allow.iter().any(allowed)
+            !self.allow.iter().any(allowed) && !is_silenced(request, finding)
         });
+        self.rate(&mut findings);
         if request.kind == Kind::Task {
             for finding in &mut findings {
                 finding.severity = Severity::Info;
@@ -178,215 +250,16 @@ impl Detectors {
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    const SECTIONS: [&str; 5] = [
-        "What it finds",
-        "Why it hurts",
-        "Example",
-        "Settings",
-        "When it is wrong",
-    ];
-    const DOCUMENTATION: &str = include_str!("../../docs/detectors.md");
-
-    /// Headings of a level, in order, with the text below each.
-    fn sections<'a>(text: &'a str, heading: &str) -> Vec<(&'a str, &'a str)> {
-        let parts: Vec<&str> = text.split(&format!("\n{heading} ")).skip(1).collect();
-        parts
-            .into_iter()
-            .map(|part| part.split_once('\n').unwrap_or((part, "")))
-            .collect()
-    }
-
-    fn assert_complete(name: &str, found: &[(&str, &str)]) {
-        let titles: Vec<&str> = found.iter().map(|(title, _)| *title).collect();
-        assert_eq!(titles, SECTIONS, "{name}");
-        for (title, text) in found {
-            assert!(text.trim().len() > 20, "{name}: {title} says nothing");
-        }
-    }
-
-    #[test]
-    fn names_are_unique_words() {
-        let names: BTreeSet<&str> = Detectors::names().collect();
-        assert_eq!(names.len(), REGISTRY.len());
-        for name in names {
-            assert!(
-                name.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_detector_has_a_section_in_the_configuration() {
-        let table = toml::Table::try_from(Settings::default()).unwrap();
-        let sections: BTreeSet<&str> = table.keys().map(String::as_str).collect();
-        assert_eq!(sections, Detectors::names().collect());
-        for section in table.values() {
-            assert_eq!(section["enabled"].as_bool(), Some(true));
-            assert!(section["allow"]["routes"].as_array().unwrap().is_empty());
-        }
-    }
-
-    #[test]
-    fn every_source_file_documents_its_detector() {
-        for registration in REGISTRY {
-            let docs: String = (registration.source.lines())
-                .take_while(|line| line.starts_with("//!"))
-                .map(|line| format!("\n{}", line.trim_start_matches("//!").trim_start()))
-                .collect();
-            assert_complete(
-                registration.name,
-                &sections(&with_code_indented(&docs), "#"),
-            );
-        }
-    }
-
-    /// The page that the sources make: its own beginning, then each detector's documentation.
-    fn generated() -> String {
-        let start = DOCUMENTATION.find("\n## `").unwrap_or(DOCUMENTATION.len());
-        let mut page = DOCUMENTATION[..start].trim_end().to_owned() + "\n";
-        for registration in REGISTRY {
-            page += &format!("\n## `{}`\n\n", registration.name);
-            let lines = registration.source.lines();
-            let mut code = false;
-            for line in lines.take_while(|line| line.starts_with("//!")) {
-                let line = line.trim_start_matches("//!");
-                let line = line.strip_prefix(' ').unwrap_or(line);
-                code ^= line.starts_with("```");
-                let heading = !code && line.starts_with("# ");
-                page += &format!("{}{line}\n", if heading { "##" } else { "" });
-            }
-        }
-        page
-    }
-
-    #[test]
-    fn the_documentation_is_that_of_the_sources() {
-        let page = generated();
-        if std::env::var_os("UPDATE").is_some() {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/detectors.md");
-            std::fs::write(path, &page).unwrap();
-        } else {
-            assert!(
-                page == DOCUMENTATION,
-                "docs/detectors.md is old; write it with UPDATE=1 cargo test"
-            );
-        }
-    }
-
-    /// Indents code: a comment in Python looks like a heading.
-    fn with_code_indented(text: &str) -> String {
-        let mut code = false;
-        let mut kept = String::new();
-        for line in text.lines() {
-            let fence = line.starts_with("```");
-            code ^= fence;
-            if code && !fence {
-                kept.push_str("    ");
-            }
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        kept
-    }
-
-    #[test]
-    fn the_documentation_names_every_setting() {
-        let table = toml::Table::try_from(Settings::default()).unwrap();
-        for (title, text) in sections(DOCUMENTATION, "##") {
-            let section = table[title.trim_matches('`')].as_table().unwrap();
-            for key in section.keys() {
-                assert!(text.contains(&format!("`{key}`")), "{title}: {key}");
-            }
-        }
-    }
-
-    fn refusal(text: &str) -> String {
-        let settings: Settings = toml::from_str(text).unwrap();
-        settings.validate().unwrap_err()
-    }
-
-    #[test]
-    fn defaults_are_possible() {
-        assert_eq!(Settings::default().validate(), Ok(()));
-        assert_eq!(Settings::default().slow_threshold_nanos(), 100_000_000);
-    }
-
-    #[test]
-    fn impossible_values_are_refused_with_what_to_write() {
-        for (text, key, instead) in [
-            (
-                "n_plus_one = { min_calls = 1 }",
-                "n_plus_one.min_calls = 1",
-                "write 2",
-            ),
-            (
-                "n_plus_one = { count_calls = 4 }",
-                "n_plus_one.count_calls = 4",
-                "write 5",
-            ),
-            (
-                "n_plus_one = { critical_calls = 0 }",
-                "n_plus_one.critical_calls",
-                "write 1",
-            ),
-            (
-                "duplicate_query = { min_calls = 0 }",
-                "duplicate_query.min_calls",
-                "write 2",
-            ),
-            (
-                "slow_query = { threshold = \"0s\" }",
-                "slow_query.threshold",
-                "\"100ms\"",
-            ),
-            (
-                "slow_query = { threshold = \"1s\" }",
-                "slow_query.critical",
-                "\"1s\" or more",
-            ),
-            (
-                "request_query_count = { info = 0 }",
-                "request_query_count.info",
-                "write 1",
-            ),
-            (
-                "request_query_count = { info = 40 }",
-                "request_query_count.warning",
-                "write 40",
-            ),
-            (
-                "request_query_count = { allow = { tables = [\"lib_book\"] } }",
-                "request_query_count.allow",
-                "write routes",
-            ),
-            (
-                "n_plus_one = { allow = { fingerprints = [\"xyz\"] } }",
-                "n_plus_one.allow.fingerprints",
-                "16 hex digits",
-            ),
-            (
-                "n_plus_one = { allow = { tables = [\"*\"] } }",
-                "n_plus_one.allow.tables",
-                "enabled = false",
-            ),
-        ] {
-            let error = refusal(text);
-            assert!(error.starts_with("detectors."), "{error}");
-            assert!(error.contains(key) && error.contains(instead), "{error}");
-        }
-    }
-
-    #[test]
-    fn unknown_keys_are_refused() {
-        for text in ["n_plus_two = {}", "slow_query = { treshold = \"1s\" }"] {
-            assert!(toml::from_str::<Settings>(text).is_err(), "{text}");
-        }
+/// Whether a comment of the accused statement names the detector. Where a request is accused, that of any of its
+/// statements does, if it names this detector and not just all of them.
+fn is_silenced(request: &Request, finding: &Finding) -> bool {
+    let name = finding.cause.detector;
+    match finding.cause.fingerprint {
+        Some(accused) => (request.group(accused)).is_some_and(|group| group.silences(name)),
+        None => request.groups.iter().any(|group| group.names(name)),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

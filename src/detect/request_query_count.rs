@@ -24,6 +24,7 @@
 //! | `info` | `10` | more queries than this are worth knowing |
 //! | `warning` | `30` | more than this are a mistake |
 //! | `critical` | `100` | more than this hurt |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `routes` only, since it accuses a request and not a statement |
 //!
 //! # When it is wrong
@@ -32,6 +33,7 @@
 //! requests whose limits are a guess.
 
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity, duplicate_query, n_plus_one};
+use super::{delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, update_loop};
 use crate::request::{Confidence, Kind, Request};
 
 /// Name of the detector.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub warning: u32,
     /// Queries above which it hurts; at least `warning`.
     pub critical: u32,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -60,6 +64,7 @@ impl Default for Settings {
             info: 10,
             warning: 30,
             critical: 100,
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }
@@ -82,12 +87,7 @@ impl Settings {
                 ));
             }
         }
-        if !self.allow.tables.is_empty() || !self.allow.fingerprints.is_empty() {
-            return Err(format!(
-                "detectors.{NAME}.allow: it accuses requests, not statements; write routes"
-            ));
-        }
-        Ok(())
+        self.allow.only_routes(NAME)
     }
 }
 
@@ -126,7 +126,15 @@ impl Detector for RequestQueryCount {
         let Some(severity) = self.severity(request.queries) else {
             return;
         };
-        let reported = [n_plus_one::NAME, duplicate_query::NAME];
+        let reported = [
+            n_plus_one::NAME,
+            duplicate_query::NAME,
+            get_or_create_loop::NAME,
+            insert_loop::NAME,
+            update_loop::NAME,
+            delete_loop::NAME,
+            m2m_add_loop::NAME,
+        ];
         let explained = (findings.iter())
             .filter(|finding| reported.contains(&finding.cause.detector))
             .fold(0u32, |sum, finding| sum.saturating_add(finding.count));

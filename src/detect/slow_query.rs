@@ -23,6 +23,7 @@
 //! | `enabled` | `true` | |
 //! | `threshold` | `"100ms"` | slow from this duration |
 //! | `critical` | `"500ms"` | critical from this duration |
+//! | `severity` | `"auto"` | `"info"`, `"warning"` or `"critical"` for all of its findings |
 //! | `allow` | empty | `tables`, `routes`, `fingerprints` |
 //!
 //! # When it is wrong
@@ -54,6 +55,8 @@ pub struct Settings {
     pub threshold: Period,
     /// Duration from which the finding is critical; at least `threshold`.
     pub critical: Period,
+    /// Severity of its findings.
+    pub severity: super::SeverityChoice,
     /// What is accepted.
     pub allow: Allow,
 }
@@ -64,6 +67,7 @@ impl Default for Settings {
             enabled: true,
             threshold: Period::millis(100),
             critical: Period::millis(500),
+            severity: super::SeverityChoice::default(),
             allow: Allow::default(),
         }
     }

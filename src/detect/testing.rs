@@ -316,6 +316,7 @@ impl Scenario {
 
     /// One query that takes `millis`.
     pub(super) fn took(mut self, sql: Sql, literals: u64, rows: u32, millis: u64) -> Self {
+        let writes = sql.facts.is_write();
         let text: Arc<str> = sql.text().into();
         let known = (self.request.groups.iter()).position(|group| group.statement.text == text);
         let index = known.unwrap_or(self.request.groups.len());
@@ -345,7 +346,11 @@ impl Scenario {
             failed: false,
             error: None,
             in_transaction: false,
-            keys: [0; Entry::KEYS],
+            keys: if writes {
+                [literals as u32 + 1; Entry::KEYS]
+            } else {
+                [0; Entry::KEYS]
+            },
             digest: 0,
             loose: 0,
             set_literals: 0,

@@ -98,6 +98,9 @@ impl Confidence {
     }
 }
 
+/// Most bytes of the names of silenced detectors that a group keeps.
+const MAX_IGNORE: usize = 128;
+
 /// All queries of one statement in one request.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -117,6 +120,8 @@ pub struct Group {
     pub slow: u32,
     /// Of its result with the most bytes, the columns and the one that takes most room.
     pub widest: Option<(Arc<RowShape>, Widest)>,
+    /// Detectors that comments of its queries silence (`pgscope:ignore=a,b`), joined by commas; at most 128 bytes.
+    pub ignore: String,
 }
 
 impl Group {
@@ -131,6 +136,29 @@ impl Group {
             errors: 0,
             slow: 0,
             widest: None,
+            ignore: String::new(),
+        }
+    }
+
+    /// Whether a comment of one of its queries silences this detector, by name or by `*`.
+    pub fn silences(&self, detector: &str) -> bool {
+        self.names(detector) || self.names("*")
+    }
+
+    /// Whether a comment of one of its queries names this detector.
+    pub fn names(&self, detector: &str) -> bool {
+        !self.ignore.is_empty() && self.ignore.split(',').any(|name| name == detector)
+    }
+
+    /// Remembers the detectors that a comment silences.
+    pub(super) fn ignore(&mut self, detectors: &str) {
+        for name in detectors.split(',') {
+            if !self.names(name) && self.ignore.len() + name.len() < MAX_IGNORE {
+                if !self.ignore.is_empty() {
+                    self.ignore.push(',');
+                }
+                self.ignore.push_str(name);
+            }
         }
     }
 }

@@ -130,6 +130,11 @@ impl Tracker {
         }
         if sign == Sign::Data && whose == Whose::Data {
             self.unit.add(query, statement, slow, settings, class);
+            if !self.tags.ignore.is_empty()
+                && let Some(statement) = statement
+            {
+                self.unit.ignore(statement, &self.tags.ignore);
+            }
         } else if whose == Whose::Cursor {
             self.unit.add_fetch(query, settings, class);
         }

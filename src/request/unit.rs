@@ -227,6 +227,15 @@ impl Unit {
         }
     }
 
+    /// A query's comment silences detectors.
+    pub fn ignore(&mut self, statement: &Statement, detectors: &str) {
+        let index = self.index.get(&statement.fingerprint);
+        let group = index.and_then(|index| self.request.groups.get_mut(usize::from(*index)));
+        if let Some(group) = group {
+            group.ignore(detectors);
+        }
+    }
+
     /// FETCH and CLOSE: their rows and time are their DECLARE's.
     pub fn add_fetch(&mut self, query: &Query<'_>, limits: &Settings, class: &Class) {
         let nanos = query.finished.since(query.started);

@@ -1,10 +1,10 @@
 //! A request made of real statements and rows, through the normaliser and the tables of values.
 
-use crate::detect::{Detectors, Settings};
+use crate::detect::{Detectors, Finding, Settings};
 use crate::request::{self, Boundary, ClassKey};
-use crate::request::{Classes, Request, Tracker};
+use crate::request::{Classes, Request, Tracker, Transaction};
 use crate::session::{
-    At, Outcome, Protocol, Query, RowColumn, RowShape, RowsSeen, TransactionStatus,
+    At, Outcome, Protocol, Query, RowColumn, RowShape, RowsSeen, SqlState, TransactionStatus,
 };
 use crate::sql::{Digest, Statement, value};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub(super) struct Session {
     tracker: Tracker,
     boundary: Boundary,
     table: (String, u32),
+    status: TransactionStatus,
     now: u64,
 }
 
@@ -30,6 +31,7 @@ impl Session {
             tracker: Tracker::new("app".into()),
             boundary: Boundary::Probe,
             table: (String::new(), 0),
+            status: TransactionStatus::Idle,
             now: 1_000_000,
         }
     }
@@ -59,10 +61,6 @@ impl Session {
         columns: &[&str],
         rows: Vec<Vec<Option<u64>>>,
     ) -> Self {
-        let mut digest = Digest::new();
-        digest.read(sql.as_bytes(), sql.len(), crate::sql::Dialect::default());
-        let part = digest.parts()[0];
-        let statement = Arc::new(Statement::new(part.fingerprint, digest.text(&part)));
         let numbers: Vec<u16> = (0..columns.len() as u16)
             .filter(|at| rows.iter().all(|row| row[usize::from(*at)].is_some()))
             .collect();
@@ -83,12 +81,69 @@ impl Session {
             .iter()
             .flat_map(|row| numbers.iter().map(move |at| value(row, at)))
             .collect();
+        let seen = RowsSeen {
+            shape: Some(&shape),
+            values: &values,
+            ascending: ascending(&rows, &numbers),
+            ..RowsSeen::default()
+        };
+        self.observe(sql, Outcome::Complete, rows.len() as u64, 0, seen);
+        self
+    }
+
+    /// Runs any statement.
+    pub(super) fn run(mut self, sql: &str, rows: u64) -> Self {
+        self.observe(sql, Outcome::Complete, rows, 0, RowsSeen::default());
+        self
+    }
+
+    /// Runs a SELECT of so many bytes.
+    pub(super) fn read(mut self, sql: &str, rows: u64, bytes: u64) -> Self {
+        self.observe(sql, Outcome::Complete, rows, bytes, RowsSeen::default());
+        self
+    }
+
+    /// The server refuses a statement.
+    pub(super) fn fails(mut self, sql: &str, code: &[u8; 5]) -> Self {
+        let outcome = Outcome::Error(SqlState(*code));
+        self.observe(sql, outcome, 0, 0, RowsSeen::default());
+        self
+    }
+
+    /// What runs in `body` runs in a transaction, in which the server waits for the app for `idle_millis` at once.
+    pub(super) fn atomic(mut self, idle_millis: u64, body: impl FnOnce(Self) -> Self) -> Self {
+        let began = At(self.now);
+        self.status = TransactionStatus::InTransaction;
+        let before = self.queries();
+        self = body(self).wait_millis(idle_millis);
+        self.status = TransactionStatus::Idle;
+        let queries = self.queries() - before;
+        self.tracker.transaction_ended(Transaction {
+            began,
+            ended: At(self.now),
+            idle: idle_millis * 1_000_000,
+            longest_idle: idle_millis * 1_000_000,
+            queries,
+            committed: true,
+        });
+        self
+    }
+
+    fn queries(&mut self) -> u32 {
+        (self.tracker.open_request()).map_or(0, |request| request.queries)
+    }
+
+    fn observe(&mut self, sql: &str, outcome: Outcome, rows: u64, bytes: u64, seen: RowsSeen<'_>) {
+        let mut digest = Digest::new();
+        digest.read(sql.as_bytes(), sql.len(), crate::sql::Dialect::default());
+        let part = digest.parts()[0];
+        let statement = Arc::new(Statement::new(part.fingerprint, digest.text(&part)));
         let (started, finished) = (At(self.now), At(self.now + 500_000));
         self.now += 1_000_000;
         let class = self.classes.find(ClassKey::default());
         let query = Query {
             statement: Some(digest.text(&part)),
-            comment: b"",
+            comment: digest.comment(),
             part,
             literals: part.literals,
             protocol: Protocol::Simple,
@@ -97,18 +152,13 @@ impl Session {
             finished,
             stalled: 0,
             idled: 0,
-            outcome: Outcome::Complete,
-            rows: rows.len() as u64,
-            bytes: 0,
-            status_before: TransactionStatus::Idle,
+            outcome,
+            rows,
+            bytes,
+            status_before: self.status,
             continues_batch: false,
             copy: false,
-            seen: RowsSeen {
-                shape: Some(&shape),
-                values: &values,
-                ascending: ascending(&rows, &numbers),
-                ..RowsSeen::default()
-            },
+            seen,
         };
         let settings = request::Settings::default();
         let mut closed = |_: &Request| panic!("one request");
@@ -122,14 +172,25 @@ impl Session {
             &mut closed,
         );
         self.tracker.ready(finished);
-        self
+    }
+
+    /// What detectors find with these settings.
+    pub(super) fn inspect(mut self, settings: &Settings) -> Vec<Finding> {
+        let mut request = self.tracker.open_request().expect("a request").clone();
+        request.boundary = self.boundary;
+        Detectors::new(settings).inspect(&request)
+    }
+
+    /// Detector, queries and fix of all that the default detectors find.
+    pub(super) fn all(self) -> Vec<String> {
+        (self.inspect(&Settings::default()).iter())
+            .map(|found| format!("{} ×{}: {}", found.cause.detector, found.count, found.fix))
+            .collect()
     }
 
     /// What the default detectors say of N+1: evidence, kind, relation, calls, parent and fix.
-    pub(super) fn findings(mut self) -> Vec<String> {
-        let mut request = self.tracker.open_request().expect("a request").clone();
-        request.boundary = self.boundary;
-        let all = Detectors::new(&Settings::default()).inspect(&request);
+    pub(super) fn findings(self) -> Vec<String> {
+        let all = self.inspect(&Settings::default());
         let loops = all
             .into_iter()
             .filter(|finding| finding.cause.detector == "n_plus_one");

@@ -111,58 +111,11 @@ fn prefetch_in_chunks() {
     );
 }
 
-/// `for book in books: book.save()`
+/// `for pk in pks: book = Book.objects.select_for_update().get(pk=pk); …; book.save()` locks the row it writes.
 #[test]
-fn a_loop_of_saves() {
-    assert_healthy(
-        Scenario::new()
-            .run(books(), 0, 9)
-            .each(8, &[(update("lib_book"), 1)]),
-    );
-    assert_healthy(Scenario::new().each(8, &[(insert("lib_book"), 1)]));
-}
-
-/// `for name in names: Tag.objects.get_or_create(name=name)`
-#[test]
-fn a_loop_of_get_or_create() {
-    assert_healthy(
-        Scenario::new().each(5, &[(get_by("lib_tag", "name"), 0), (insert("lib_tag"), 1)]),
-    );
-    // All but the last exist already.
-    assert_healthy(
-        Scenario::new()
-            .each(8, &[(get_by("lib_tag", "name"), 1)])
-            .run(insert("lib_tag"), 9, 1),
-    );
-}
-
-/// `for row in rows: Book.objects.update_or_create(…)` locks the row it writes.
-#[test]
-fn a_loop_of_update_or_create() {
+fn a_loop_that_locks_by_key() {
     let locked = get("lib_book").for_update();
     assert_healthy(Scenario::new().each(5, &[(locked, 1), (update("lib_book"), 1)]));
-}
-
-/// `book.refresh_from_db()` after each save.
-#[test]
-fn a_loop_that_reads_what_it_wrote() {
-    assert_no_loop(
-        Scenario::new()
-            .run(books(), 0, 5)
-            .each(5, &[(update("lib_book"), 1), (get("lib_book"), 1)]),
-    );
-}
-
-/// `for author in authors: author.delete()` collects what hangs on each author.
-#[test]
-fn a_loop_of_deletes_with_their_cascade() {
-    assert_no_loop(Scenario::new().run(authors(), 0, 5).each(
-        5,
-        &[
-            (filter_in("lib_book", "author_id", 1), 0),
-            (delete("lib_author"), 1),
-        ],
-    ));
 }
 
 /// A page that reads one object of each of nine tables.

@@ -8,7 +8,10 @@ mod lineage;
 mod loops;
 mod others;
 mod properties;
+mod transactions;
+mod tuning;
 mod values;
+mod writes;
 
 use super::Finding;
 use super::testing::{Sql, list};

@@ -3,7 +3,7 @@
 //! `LIMIT 21` that is not `get()`'s, as `repr()` of a query set writes it:
 //!
 //! - a warning where the same rows are also read without LIMIT: the query set was printed, and then used;
-//! - worth knowing where it has no ORDER BY and found several rows.
+//! - worth knowing where it found several rows: `get()` would have raised.
 //!
 //! # Why it hurts
 //!
@@ -27,8 +27,8 @@
 //!
 //! # When it is wrong
 //!
-//! `get()` that finds several rows and a slice `[:21]` without order read the same: these are mistakes too, and the fix names them.
-//! A slice with an order is left out, since pages of 20 ask for one row more.
+//! A slice `[:21]` reads the same, such as that of a page of 20 rows which asks for one more (`CursorPagination` of DRF with
+//! `page_size = 20`): allow its route, or take another size. `get()` that finds several rows and raises reads the same too.
 
 use super::{Allow, Detector, Finding, Severity, accuse, guards};
 use crate::request::{Entry, Group, Request};
@@ -74,11 +74,7 @@ impl ReprQueryset {
 
 fn is_suspect(group: &Group) -> bool {
     let facts = &group.statement.facts;
-    facts.limit == Limit::TwentyOne
-        && is_list(facts)
-        && !facts.offset
-        && !facts.for_update
-        && !guards::is_system(group)
+    facts.limit == Limit::TwentyOne && is_list(facts) && !facts.offset && !facts.for_update
 }
 
 /// Rows of a table or of `values()`.
@@ -108,8 +104,8 @@ fn fix(statement: &Statement, used: bool) -> String {
         );
     }
     format!(
-        "the query set of {table} is printed or logged: log its .query instead; where it is get(), several rows \
-         match; where it is a slice, order_by(…)"
+        "do not print or log the query set of {table}: log its .query; where it is get(), several rows match, and \
+         where it is a slice [:21], all is well"
     )
 }
 
@@ -125,13 +121,13 @@ impl Detector for ReprQueryset {
         // `get()` clears the order and meets one row at most, or raises.
         let excesses = accuse::exceeding(request, |group, entry| {
             let printed = is_suspect(group) && (entry.rows > 1 || group.statement.facts.order_by);
-            if !printed {
+            if !printed || guards::is_system(group) {
                 return None;
             }
             if is_used(request, entry) {
                 return Some(1);
             }
-            (entry.rows > 1 && !group.statement.facts.order_by).then_some(0)
+            (entry.rows > 1).then_some(0)
         });
         for excess in excesses {
             let statement = &request.groups[excess.group].statement;
@@ -189,22 +185,22 @@ mod tests {
     /// `print(books)` alone.
     #[test]
     fn a_query_set_that_is_printed() {
-        let found = printed(Scenario::new().run(books().limit(Limit::TwentyOne), 0, 5));
-        assert_eq!((found.len(), found[0].0), (1, Severity::Info));
+        for books in [books(), books().ordered("title")] {
+            let found = printed(Scenario::new().run(books.limit(Limit::TwentyOne), 0, 5));
+            assert_eq!((found.len(), found[0].0), (1, Severity::Info));
+        }
     }
 
-    /// `get()`, a page of 20 and one more, other values.
+    /// `get()`, also beside `filter()` of its values, the first row of an order, another page, a lock.
     #[test]
     fn limits_of_21_with_a_right_to_it() {
         let get = || Scenario::new().run(get("lib_book"), 7, 1);
         assert_eq!(printed(get()), []);
         assert_eq!(printed(get().run(filter("lib_book", "id"), 7, 1)), []);
-        let page = books().ordered("title").limit(Limit::TwentyOne);
-        assert_eq!(printed(Scenario::new().run(page.clone(), 0, 21)), []);
-        assert_eq!(
-            printed(Scenario::new().run(page, 1, 21).run(books(), 2, 90)),
-            []
-        );
+        let first = books().ordered("title").limit(Limit::TwentyOne);
+        assert_eq!(printed(Scenario::new().run(first, 0, 1)), []);
+        let page = books().ordered("title").offset().limit(Limit::TwentyOne);
+        assert_eq!(printed(Scenario::new().run(page, 0, 21)), []);
         let locked = books().limit(Limit::TwentyOne).for_update();
         assert_eq!(printed(Scenario::new().run(locked, 0, 2)), []);
     }

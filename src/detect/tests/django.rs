@@ -1,6 +1,6 @@
 //! A request made of real statements and rows, through the normaliser and the tables of values.
 
-use crate::detect::{Detectors, Settings};
+use crate::detect::{Detectors, Finding, Settings};
 use crate::request::{self, Boundary, ClassKey};
 use crate::request::{Classes, Request, Tracker};
 use crate::session::{
@@ -125,12 +125,17 @@ impl Session {
         self
     }
 
-    /// What the default detectors say of N+1: evidence, kind, relation, calls, parent and fix.
-    pub(super) fn findings(mut self) -> Vec<String> {
+    /// What the default detectors find.
+    pub(super) fn inspect(mut self) -> Vec<Finding> {
         let mut request = self.tracker.open_request().expect("a request").clone();
         request.boundary = self.boundary;
-        let all = Detectors::new(&Settings::default()).inspect(&request);
-        let loops = all
+        Detectors::new(&Settings::default()).inspect(&request)
+    }
+
+    /// What the default detectors say of N+1: evidence, kind, relation, calls, parent and fix.
+    pub(super) fn findings(self) -> Vec<String> {
+        let loops = self
+            .inspect()
             .into_iter()
             .filter(|finding| finding.cause.detector == "n_plus_one");
         loops

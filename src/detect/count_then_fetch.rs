@@ -27,11 +27,11 @@
 //! # When it is wrong
 //!
 //! The count may decide whether the rows are read at all, because there can be too many. A page (`LIMIT`, `OFFSET`) after its count
-//! is a paginator and left out, and so are pairs with a write or a ROLLBACK in between, pairs in a loop that `n_plus_one` reports,
+//! is a paginator and left out, as is the admin's changelist, which reads a short list without LIMIT; and so are pairs with a write or a ROLLBACK in between, pairs in a loop that `n_plus_one` reports,
 //! and requests whose limits are a guess.
 
 use super::changes::Changes;
-use super::{Allow, Detector, Finding, Severity, accuse, n_plus_one};
+use super::{Allow, Detector, Finding, Severity, accuse, fix, n_plus_one};
 use crate::request::{Confidence, Request};
 use crate::sql::{Facts, Limit, Projection, Statement, Verb};
 use std::collections::{BTreeMap, HashMap};
@@ -101,7 +101,7 @@ fn is_fetch(facts: &Facts) -> bool {
         && !facts.for_update
 }
 
-fn fix(count: &Statement) -> String {
+fn advice(count: &Statement) -> String {
     let table = &count.facts.table;
     if count.facts.projection == Projection::Exists {
         return format!(
@@ -118,11 +118,26 @@ struct Counted {
     nanos: u64,
 }
 
+/// The admin's changelist: it counts what it shows and the whole table, and reads a list that fits on one page without LIMIT.
+fn is_changelist(request: &Request, count: u16, fetch: &Facts, whole: &HashMap<&str, u32>) -> bool {
+    let Some(group) = request.groups.get(usize::from(count)) else {
+        return false;
+    };
+    let facts = &group.statement.facts;
+    let own = u32::from(fix::counts_all(&group.statement));
+    let counted = whole.get(facts.table.as_str()).copied().unwrap_or(0);
+    facts.projection == Projection::Count
+        && fetch.order_by
+        && (counted > own || request.route.starts_with("admin/"))
+}
+
 /// The counts whose rows were read later, by group: how many, and their time.
 fn pairs(request: &Request, in_loop: impl Fn(&Statement) -> bool) -> BTreeMap<u16, (u32, u64)> {
     let mut pairs: BTreeMap<u16, (u32, u64)> = BTreeMap::new();
     let mut counted: HashMap<u64, Counted> = HashMap::new();
     let mut changes = Changes::default();
+    // Counts of whole tables.
+    let mut whole: HashMap<&str, u32> = HashMap::new();
     for (at, entry) in request.entries.iter().enumerate() {
         let group = request.groups.get(usize::from(entry.group));
         let Some(facts) = changes.follow(entry, group, at) else {
@@ -132,6 +147,9 @@ fn pairs(request: &Request, in_loop: impl Fn(&Statement) -> bool) -> BTreeMap<u1
             continue;
         }
         if is_count(facts) {
+            if group.is_some_and(|group| fix::counts_all(&group.statement)) {
+                *whole.entry(&facts.table).or_default() += 1;
+            }
             counted.insert(
                 entry.loose,
                 Counted {
@@ -143,6 +161,7 @@ fn pairs(request: &Request, in_loop: impl Fn(&Statement) -> bool) -> BTreeMap<u1
         } else if is_fetch(facts)
             && let Some(count) = counted.remove(&entry.loose)
             && !changes.since(facts, count.at)
+            && !is_changelist(request, count.group, facts, &whole)
             && ![entry.group, count.group].iter().any(|index| {
                 let group = request.groups.get(usize::from(*index));
                 group.is_some_and(|group| in_loop(&group.statement))
@@ -181,7 +200,7 @@ impl Detector for CountThenFetch {
                 },
                 count: calls,
                 wasted_seconds: nanos as f64 / 1e9,
-                ..accuse::statement(NAME, request, statement, fix(statement))
+                ..accuse::statement(NAME, request, statement, advice(statement))
             });
         }
     }
@@ -265,5 +284,21 @@ mod tests {
             pairs(after.run(super::super::testing::count("lib_book", "author_id"), 7, 1)),
             []
         );
+    }
+
+    /// A list that fits on one page of the admin, whole and searched.
+    #[test]
+    fn the_changelist_of_the_admin() {
+        let all = || count_all("lib_book");
+        let books = || list("lib_book", &["id", "title"]).ordered("id");
+        let app = Scenario::new().run(all(), 0, 1).run(books(), 0, 9);
+        assert_eq!(pairs(app).len(), 1);
+        let admin = Scenario::new().run(all(), 0, 1).run(all(), 0, 1);
+        assert_eq!(pairs(admin.run(books(), 0, 9)), []);
+        let searched = Scenario::new()
+            .run(count("lib_book", "author_id"), 7, 1)
+            .run(all(), 0, 1)
+            .run(filter("lib_book", "author_id").ordered("id"), 7, 9);
+        assert_eq!(pairs(searched), []);
     }
 }

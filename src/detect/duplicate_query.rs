@@ -1,7 +1,7 @@
 //! # What it finds
 //!
-//! The same SELECT with the same values, `min_calls` times or more in one request, with the same number of rows and bytes
-//! each time and nothing in between that could have changed the answer.
+//! The same SELECT with the same values, `min_calls` times or more in one request, with the same answer each time (of a result
+//! over 64 KiB the first 64 KiB, and the number of rows and bytes) and nothing in between that could have changed it.
 //!
 //! # Why it hurts
 //!
@@ -32,9 +32,11 @@
 //! # When it is wrong
 //!
 //! Code that waits for another process asks until the answer changes. Reads more than a second apart are therefore not
-//! compared, and neither are reads after a write to their tables, after a ROLLBACK or with `select_for_update()`. Requests
-//! whose limits are a guess are left out.
+//! compared, and neither are reads after a write to their tables, after `select_for_update()` of them, after a ROLLBACK (of a
+//! savepoint too) or after a function that was called by itself, such as an advisory lock. Requests whose limits are a guess are
+//! left out. The admin's changelist counts its table twice: with `min_calls = 2` that is found too.
 
+use super::changes::Changes;
 use super::lineage::Lineage;
 use super::parents::{self, Child};
 use super::relation::{self, Kind};
@@ -102,6 +104,7 @@ struct Streak {
     ended: At,
     rows: u32,
     bytes: u64,
+    digest: u64,
     calls: u32,
     nanos: u64,
 }
@@ -130,32 +133,6 @@ impl Total {
     }
 }
 
-/// Where data may last have changed: indices into the entries, plus one; 0 is never.
-#[derive(Default)]
-struct Changes<'a> {
-    tables: HashMap<&'a str, usize>,
-    everything: usize,
-}
-
-impl<'a> Changes<'a> {
-    /// Notes what a statement that is no SELECT may have changed.
-    fn note(&mut self, facts: &'a Facts, at: usize) {
-        let mut named = false;
-        for table in super::tables(facts) {
-            self.tables.insert(table, at + 1);
-            named = true;
-        }
-        if !named {
-            self.everything = at + 1;
-        }
-    }
-
-    fn since(&self, facts: &Facts, at: usize) -> bool {
-        self.everything > at
-            || super::tables(facts).any(|table| self.tables.get(table).is_some_and(|t| *t > at))
-    }
-}
-
 impl DuplicateQuery {
     pub(super) fn new(settings: Settings) -> Self {
         Self { settings }
@@ -166,18 +143,10 @@ impl DuplicateQuery {
         let mut changes = Changes::default();
         let mut totals: HashMap<u16, Total> = HashMap::new();
         for (at, entry) in request.entries.iter().enumerate() {
-            if entry.after_rollback {
-                changes.everything = at + 1;
-            }
-            let Some(group) = request.groups.get(usize::from(entry.group)) else {
-                changes.everything = at + 1;
+            let group = request.groups.get(usize::from(entry.group));
+            let Some(facts) = changes.follow(entry, group, at) else {
                 continue;
             };
-            let facts = &group.statement.facts;
-            if !facts.is_read() {
-                changes.note(facts, at);
-                continue;
-            }
             if entry.failed || !is_suspect(facts) {
                 continue;
             }
@@ -253,6 +222,7 @@ impl Streak {
             ended: At(entry.started.0.saturating_add(entry.nanos)),
             rows: entry.rows,
             bytes: entry.bytes,
+            digest: entry.digest,
             calls: 1,
             nanos: entry.nanos,
         }
@@ -261,18 +231,15 @@ impl Streak {
     fn continues(&self, entry: &Entry) -> bool {
         self.rows == entry.rows
             && self.bytes == entry.bytes
+            && self.digest == entry.digest
             && entry.started.since(self.ended) <= STALE_NANOS
     }
 }
 
-/// A SELECT of a table whose answer depends on nothing but the data.
+/// A SELECT whose answer depends on nothing but the data.
 fn is_suspect(facts: &Facts) -> bool {
     let system = facts.table.starts_with("pg_") || facts.table == "django_migrations";
-    !facts.table.is_empty()
-        && !system
-        && !facts.for_update
-        && !facts.skip_locked
-        && !facts.random_order
+    !system && !facts.skip_locked && !facts.random_order
 }
 
 impl Detector for DuplicateQuery {

@@ -252,7 +252,7 @@ fn loop_get(facts: &Facts) -> String {
 }
 
 /// `COUNT(*)` of a whole table. What a subquery counts does not show in the facts.
-fn counts_all(statement: &Statement) -> bool {
+pub(super) fn counts_all(statement: &Statement) -> bool {
     let facts = &statement.facts;
     facts.projection == Projection::Count
         && facts.equalities.is_empty()

@@ -4,15 +4,21 @@
 //! findings cost more than missed ones: what could be right is not reported.
 
 mod aborted_transaction;
+mod accuse;
 mod allow;
+mod changes;
+mod count_then_fetch;
+mod deep_offset;
 mod delete_loop;
 mod duplicate_query;
 mod fix;
 mod forward;
 mod get_or_create_loop;
 mod guards;
+mod huge_in_list;
 mod idle_in_transaction;
 mod insert_loop;
+mod large_result;
 mod lineage;
 mod long_transaction;
 mod loops;
@@ -20,37 +26,54 @@ mod m2m_add_loop;
 mod monitor;
 mod n_plus_one;
 mod names;
+mod non_sargable;
 mod parents;
 mod plausible;
 mod proof;
+mod random_order;
 mod registry;
 mod relation;
 mod repetition;
+mod repr_queryset;
 mod request_query_count;
 mod runs;
 mod save_all_columns;
+mod serializer_depth;
 mod several;
 mod severity;
 mod slow_query;
+mod slow_request;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod unbounded_select;
 mod update_loop;
 mod walk;
+mod wide_rows;
 mod write_heavy_request;
 mod write_loops;
 
 pub use crate::finding::{Cause, Evidence, Finding, Severity};
 pub use allow::Allow;
+pub use deep_offset::Settings as DeepOffsetSettings;
 pub use duplicate_query::Settings as DuplicateQuerySettings;
+pub use huge_in_list::Settings as HugeInListSettings;
+pub use large_result::Settings as LargeResultSettings;
 pub use monitor::{Connection, Monitor, Observed, What};
 pub use n_plus_one::Settings as NPlusOneSettings;
+pub use non_sargable::Settings as NonSargableSettings;
+pub use random_order::Settings as RandomOrderSettings;
 pub use registry::{Detectors, REGISTRY, Registration, Settings};
+pub use repr_queryset::Settings as ReprQuerysetSettings;
 pub use request_query_count::Settings as RequestQueryCountSettings;
+pub use serializer_depth::Settings as SerializerDepthSettings;
 pub use severity::SeverityChoice;
 pub use slow_query::Settings as SlowQuerySettings;
+pub use slow_request::Settings as SlowRequestSettings;
+pub use unbounded_select::Settings as UnboundedSelectSettings;
+pub use wide_rows::Settings as WideRowsSettings;
 
 use crate::request::Request;
 use crate::sql::Facts;

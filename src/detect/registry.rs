@@ -1,11 +1,13 @@
 //! The one list of detectors.
 
 use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
-use super::{aborted_transaction, idle_in_transaction, long_transaction, write_heavy_request};
 use super::{
-    delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, save_all_columns, update_loop,
+    aborted_transaction, count_then_fetch, deep_offset, delete_loop, duplicate_query,
+    get_or_create_loop, huge_in_list, idle_in_transaction, insert_loop, large_result,
+    long_transaction, m2m_add_loop, n_plus_one, non_sargable, random_order, repr_queryset,
+    request_query_count, save_all_columns, serializer_depth, slow_query, slow_request,
+    unbounded_select, update_loop, wide_rows, write_heavy_request,
 };
-use super::{duplicate_query, n_plus_one, request_query_count, slow_query};
 use crate::request::{Kind, Request};
 
 /// A detector's line in the list.
@@ -110,6 +112,29 @@ pub const REGISTRY: &[Registration] = &[
         request_query_count::RequestQueryCount,
         "a request with many queries"
     ),
+    detector!(serializer_depth::SerializerDepth, "loops in loops in loops"),
+    detector!(
+        large_result::LargeResult,
+        "one result that fills the memory"
+    ),
+    detector!(unbounded_select::UnboundedSelect, "a list without a LIMIT"),
+    detector!(wide_rows::WideRows, "a list that reads more than it shows"),
+    detector!(deep_offset::DeepOffset, "a page far behind"),
+    detector!(
+        random_order::RandomOrder,
+        "order_by(?) of a table that is not small"
+    ),
+    detector!(huge_in_list::HugeInList, "an IN list of very many values"),
+    detector!(repr_queryset::ReprQueryset, "a query set that is printed"),
+    detector!(
+        count_then_fetch::CountThenFetch,
+        "a count of rows that are read anyway"
+    ),
+    detector!(
+        non_sargable::NonSargable,
+        "a predicate that no ordinary index serves"
+    ),
+    detector!(slow_request::SlowRequest, "a request that takes long"),
 ];
 
 /// Configuration sections of all detectors, `[detectors.<name>]`.
@@ -144,6 +169,28 @@ pub struct Settings {
     pub slow_query: slow_query::Settings,
     /// Requests with many queries.
     pub request_query_count: request_query_count::Settings,
+    /// Loops in loops.
+    pub serializer_depth: serializer_depth::Settings,
+    /// Results that fill the memory.
+    pub large_result: large_result::Settings,
+    /// Lists without bounds.
+    pub unbounded_select: unbounded_select::Settings,
+    /// Lists that read more than they show.
+    pub wide_rows: wide_rows::Settings,
+    /// Pages far behind.
+    pub deep_offset: deep_offset::Settings,
+    /// Tables that are shuffled.
+    pub random_order: random_order::Settings,
+    /// IN lists that are too long.
+    pub huge_in_list: huge_in_list::Settings,
+    /// Query sets that are printed.
+    pub repr_queryset: repr_queryset::Settings,
+    /// Counts of what is read anyway.
+    pub count_then_fetch: count_then_fetch::Settings,
+    /// Predicates that no index serves.
+    pub non_sargable: non_sargable::Settings,
+    /// Requests that take long.
+    pub slow_request: slow_request::Settings,
 }
 
 impl Settings {

@@ -1,7 +1,7 @@
 //! Builders for tests: Django's statements, and requests made of them.
 
 use crate::request::{Boundary, Entry, Group, Kind, Request};
-use crate::session::At;
+use crate::session::{At, RowColumn, RowShape, Widest};
 use crate::sql::{Column, Facts, Fingerprint, Join, Limit, Projection, Statement, Verb};
 use std::sync::Arc;
 
@@ -196,6 +196,19 @@ impl Sql {
         self
     }
 
+    /// `order_by("?")`.
+    pub(super) fn random(mut self) -> Self {
+        self.facts.order_by = true;
+        self.facts.random_order = true;
+        self
+    }
+
+    /// `iterator()`.
+    pub(super) fn cursor(mut self) -> Self {
+        self.facts.verb = Verb::Declare;
+        self
+    }
+
     /// The normalised text.
     pub(super) fn text(&self) -> String {
         let facts = &self.facts;
@@ -237,7 +250,9 @@ impl Sql {
             [one] => text += &format!(" WHERE {one}"),
             several => text += &format!(" WHERE ({})", several.join(" AND ")),
         }
-        if facts.order_by {
+        if facts.random_order {
+            text += " ORDER BY RANDOM() ASC";
+        } else if facts.order_by {
             text += &format!(" ORDER BY \"{}\".\"{}\" ASC", facts.table, self.order);
         }
         text += match facts.limit {
@@ -252,8 +267,23 @@ impl Sql {
         if facts.for_update {
             text += " FOR UPDATE";
         }
+        if facts.verb == Verb::Declare {
+            text.insert_str(
+                0,
+                "DECLARE \"_django_curs_#\" NO SCROLL CURSOR WITH HOLD FOR ",
+            );
+        }
         text
     }
+}
+
+/// As [`crate::sql::Part::loose`] is made, of the text from FROM to ORDER BY, LIMIT or FOR.
+fn loose(text: &str, literals: u64) -> u64 {
+    let from = text.find(" FROM ").unwrap_or(0);
+    let ends = [" ORDER BY ", " LIMIT ", " FOR UPDATE"];
+    let to = ends.iter().filter_map(|end| text.rfind(end)).min();
+    let shared = &text[from..to.unwrap_or(text.len()).max(from)];
+    xxhash_rust::xxh3::xxh3_64(shared.as_bytes()) ^ literals
 }
 
 /// A request in the making. Each query takes a millisecond, and the app another one before the next.
@@ -304,6 +334,58 @@ impl Scenario {
         self
     }
 
+    /// Its last ReadyForQuery has come by now.
+    pub(super) fn ended(mut self) -> Self {
+        self.request.closed = At(self.now);
+        self
+    }
+
+    /// Changes the last query.
+    pub(super) fn change(mut self, change: impl FnOnce(&mut Entry)) -> Self {
+        if let Some(entry) = self.request.entries.last_mut() {
+            change(entry);
+        }
+        self
+    }
+
+    /// The last result had so many bytes.
+    pub(super) fn bytes(self, bytes: u64) -> Self {
+        self.change(|entry| entry.bytes = bytes)
+    }
+
+    /// The last result's columns, of so many bytes a row each.
+    pub(super) fn widths(mut self, columns: &[(&str, u64)]) -> Self {
+        let Some(entry) = self.request.entries.last() else {
+            return self;
+        };
+        let shape = RowShape {
+            columns: (columns.iter().zip(1..))
+                .map(|((name, _), attribute)| RowColumn {
+                    name: (*name).into(),
+                    table: 7,
+                    attribute,
+                    type_oid: 25,
+                    binary: false,
+                })
+                .collect(),
+            watched: Vec::new(),
+        };
+        let rows = entry.rows.min(50);
+        let widest = (columns.iter().enumerate()).max_by_key(|(_, (_, bytes))| *bytes);
+        let widest = widest.map(|(column, (_, bytes))| Widest {
+            column: column as u16,
+            bytes: bytes * u64::from(rows),
+            total: columns
+                .iter()
+                .map(|(_, bytes)| bytes * u64::from(rows))
+                .sum(),
+            rows,
+        });
+        self.request.groups[usize::from(entry.group)].widest =
+            widest.map(|widest| (Arc::new(shape), widest));
+        self
+    }
+
     pub(super) fn rollback(mut self) -> Self {
         self.after_rollback = true;
         self
@@ -329,6 +411,7 @@ impl Scenario {
             self.request.groups.push(Group::new(Arc::new(statement)));
         }
         let nanos = millis * MILLISECOND;
+        let loose = loose(&self.request.groups[index].statement.text, literals);
         let group = &mut self.request.groups[index];
         group.calls += 1;
         group.nanos += nanos;
@@ -352,7 +435,7 @@ impl Scenario {
                 [0; Entry::KEYS]
             },
             digest: 0,
-            loose: 0,
+            loose,
             set_literals: 0,
             offset: 0,
             values_rows: 0,

@@ -208,7 +208,7 @@ impl Unit {
                 in_transaction: query.status_before != TransactionStatus::Idle,
                 keys: keys(&statement.facts, &query.part.keys),
                 digest: query.seen.digest,
-                loose: query.part.loose.rotate_left(23) ^ query.part.loose_literals,
+                loose: loose(query),
                 set_literals: short(query.part.set_literals),
                 offset: u32::try_from(query.part.offset.unwrap_or(0)).unwrap_or(u32::MAX),
                 values_rows: query.part.values_rows,
@@ -343,6 +343,18 @@ impl Unit {
         }
         name
     }
+}
+
+/// Hash of what a query shares with the `COUNT(*)` of its rows, and of its values: those of the text, or those bound.
+fn loose(query: &Query<'_>) -> u64 {
+    let part = &query.part;
+    let bound = query.literals ^ part.literals.rotate_left(17);
+    let bound = if query.literals == part.literals {
+        0
+    } else {
+        bound
+    };
+    part.loose.rotate_left(23) ^ part.loose_literals ^ bound.rotate_left(41)
 }
 
 /// The values of a query's equalities, or of its IN list where it has none.

@@ -241,6 +241,96 @@ fn impossible_values_are_refused_with_what_to_write() {
             "n_plus_one.allow.tables",
             "enabled = false",
         ),
+        (
+            "serializer_depth = { depth = 1 }",
+            "serializer_depth.depth = 1",
+            "write 2",
+        ),
+        (
+            "large_result = { rows = 0 }",
+            "large_result.rows",
+            "write 1",
+        ),
+        (
+            "large_result = { bytes = 0 }",
+            "large_result.bytes",
+            "write 1",
+        ),
+        (
+            "unbounded_select = { rows = 1 }",
+            "unbounded_select.rows = 1",
+            "write 2",
+        ),
+        (
+            "unbounded_select = { rows = 2000 }",
+            "unbounded_select.critical",
+            "write 2000",
+        ),
+        (
+            "unbounded_select = { bytes = 0 }",
+            "unbounded_select.bytes",
+            "write 1",
+        ),
+        (
+            "wide_rows = { rows = 51 }",
+            "wide_rows.rows = 51",
+            "write 2 to 50",
+        ),
+        (
+            "wide_rows = { columns = 0 }",
+            "wide_rows.columns",
+            "write 1",
+        ),
+        (
+            "deep_offset = { offset = 0 }",
+            "deep_offset.offset",
+            "write 1",
+        ),
+        (
+            "deep_offset = { critical = 9 }",
+            "deep_offset.critical",
+            "write 1000",
+        ),
+        (
+            "random_order = { threshold = \"0s\" }",
+            "random_order.threshold",
+            "\"20ms\"",
+        ),
+        (
+            "huge_in_list = { members = 1 }",
+            "huge_in_list.members = 1",
+            "write 2",
+        ),
+        (
+            "count_then_fetch = { warning = 0 }",
+            "count_then_fetch.warning",
+            "write 1",
+        ),
+        (
+            "non_sargable = { threshold = \"0s\" }",
+            "non_sargable.threshold",
+            "\"20ms\"",
+        ),
+        (
+            "slow_request = { pause = \"0s\" }",
+            "slow_request.pause",
+            "\"1s\"",
+        ),
+        (
+            "slow_request = { threshold = \"9s\" }",
+            "slow_request.critical",
+            "\"9s\" or more",
+        ),
+        (
+            "slow_request = { longest = \"1s\" }",
+            "slow_request.longest",
+            "\"5s\" or more",
+        ),
+        (
+            "slow_request = { allow = { tables = [\"lib_book\"] } }",
+            "slow_request.allow",
+            "write routes",
+        ),
     ] {
         let error = refusal(text);
         assert!(error.starts_with("detectors."), "{error}");

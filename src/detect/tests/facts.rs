@@ -26,6 +26,10 @@ fn facts_are_those_of_the_text() {
         count_all("lib_book"),
         sum("lib_book", "price", "author_id"),
         exists("lib_book", "author_id"),
+        list("lib_book", &["id", "title"])
+            .random()
+            .limit(Limit::One),
+        list("lib_book", &["id", "title"]).cursor(),
         related("lib_tag", "lib_book_tags", "tag_id", "book_id"),
         joined,
     ] {

@@ -1,7 +1,8 @@
 //! The language of the transcripts: one message a line, as the manual names them.
 //!
 //! `>` from the client, `<` from the server, `+ 5ms` lets time pass, `close` ends the connection,
-//! `query TEXT -> 3 rows` is a whole simple query and its answer. `=` lines are what pgscope made of it.
+//! `query TEXT -> 3 rows` is a whole simple query and its answer; `-> 3 rows id body:2000` says which columns of a table
+//! it has, and how wide a value is. `=` lines are what pgscope made of it.
 
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ fn query(rest: &str, status: &mut u8) -> Vec<Step> {
     } else if text.is_empty() {
         reply.extend(backend("EmptyQueryResponse"));
     } else {
-        let rows: usize = answer.trim_end_matches(" rows").parse().unwrap();
+        let (rows, columns) = answer.split_once(" rows").unwrap_or((answer, ""));
+        let rows: usize = rows.parse().unwrap();
         let verb = text
             .split_whitespace()
             .find(|word| !word.starts_with("/*"))
@@ -46,9 +48,16 @@ fn query(rest: &str, status: &mut u8) -> Vec<Step> {
             _ => {}
         }
         if verb == "SELECT" || verb == "FETCH" {
-            reply.extend(backend("RowDescription id"));
+            let columns: Vec<(&str, usize)> = columns.split_whitespace().map(column).collect();
+            if columns.is_empty() {
+                reply.extend(backend("RowDescription id"));
+            } else {
+                reply.extend(row_description(&columns));
+            }
             for row in 0..rows {
-                reply.extend(backend(&format!("DataRow {row}")));
+                let wide = columns.iter().skip(1).map(|(_, width)| "x".repeat(*width));
+                let values: Vec<String> = std::iter::once(row.to_string()).chain(wide).collect();
+                reply.extend(backend(&format!("DataRow {}", values.join(" "))));
             }
         }
         let tag = match verb {
@@ -64,6 +73,23 @@ fn query(rest: &str, status: &mut u8) -> Vec<Step> {
         Step::Pass(Duration::from_millis(1)),
         Step::Backend(reply),
     ]
+}
+
+fn column(text: &str) -> (&str, usize) {
+    let (name, width) = text.split_once(':').unwrap_or((text, "1"));
+    (name, width.parse().unwrap())
+}
+
+/// Columns of one table.
+fn row_description(columns: &[(&str, usize)]) -> Vec<u8> {
+    let mut body = (columns.len() as u16).to_be_bytes().to_vec();
+    for ((name, _), attribute) in columns.iter().zip(1u16..) {
+        body.extend(cstr(name));
+        body.extend_from_slice(&16_385u32.to_be_bytes());
+        body.extend_from_slice(&attribute.to_be_bytes());
+        body.extend_from_slice(&[0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]);
+    }
+    message(b'T', &body)
 }
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {

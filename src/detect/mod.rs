@@ -5,12 +5,16 @@
 
 mod aborted_transaction;
 mod allow;
+mod asgi_persistent_connections;
+mod cacheable_query;
+mod connection_churn;
 mod delete_loop;
 mod duplicate_query;
 mod fix;
 mod forward;
 mod get_or_create_loop;
 mod guards;
+mod hot_query;
 mod idle_in_transaction;
 mod insert_loop;
 mod lineage;
@@ -20,8 +24,10 @@ mod m2m_add_loop;
 mod monitor;
 mod n_plus_one;
 mod names;
+mod no_health_checks;
 mod parents;
 mod plausible;
+mod pool_pressure;
 mod proof;
 mod registry;
 mod relation;
@@ -29,6 +35,7 @@ mod repetition;
 mod request_query_count;
 mod runs;
 mod save_all_columns;
+mod session_overhead;
 mod several;
 mod severity;
 mod slow_query;
@@ -37,6 +44,7 @@ mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod timezone_round_trip;
 mod update_loop;
 mod walk;
 mod write_heavy_request;
@@ -44,13 +52,21 @@ mod write_loops;
 
 pub use crate::finding::{Cause, Evidence, Finding, Severity};
 pub use allow::Allow;
+pub use asgi_persistent_connections::Settings as AsgiPersistentConnectionsSettings;
+pub use cacheable_query::Settings as CacheableQuerySettings;
+pub use connection_churn::Settings as ConnectionChurnSettings;
 pub use duplicate_query::Settings as DuplicateQuerySettings;
+pub use hot_query::Settings as HotQuerySettings;
 pub use monitor::{Connection, Monitor, Observed, What};
 pub use n_plus_one::Settings as NPlusOneSettings;
+pub use no_health_checks::Settings as NoHealthChecksSettings;
+pub use pool_pressure::Settings as PoolPressureSettings;
 pub use registry::{Detectors, REGISTRY, Registration, Settings};
 pub use request_query_count::Settings as RequestQueryCountSettings;
+pub use session_overhead::Settings as SessionOverheadSettings;
 pub use severity::SeverityChoice;
 pub use slow_query::Settings as SlowQuerySettings;
+pub use timezone_round_trip::Settings as TimezoneRoundTripSettings;
 
 use crate::request::Request;
 use crate::sql::Facts;

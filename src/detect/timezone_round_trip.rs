@@ -5,8 +5,9 @@
 //!
 //! # Why it hurts
 //!
-//! Django compares the time zone that the server announces with its own and, where they differ, sets it: one more round trip
-//! on each new connection, before the first query.
+//! Django compares the name of the time zone that the server announces with its own and, where they differ, sets it: one more
+//! round trip on each new connection, before the first query. To Django, `Etc/UTC`, which many servers have by default, is
+//! not `UTC`.
 //!
 //! # Example
 //!

@@ -55,6 +55,8 @@ def visit(shop, path, times):
 
 def connections(checks, postgres, database):
     """A connection for each request is churn; kept connections are not."""
+    # To Django, a server's `Etc/UTC` is another zone.
+    postgres.query(f"ALTER DATABASE \"{database}\" SET timezone TO 'UTC'", "postgres")
     for settings, expected in (({"conn_max_age": 0}, 1), (KEPT, 0)):
         with Pgscope(postgres.address) as scope:
             with Gunicorn(scope.address, database, **settings) as shop:
@@ -171,7 +173,7 @@ def refused(checks, postgres, database):
 def health(checks, postgres, database):
     """A load balancer's checks are counted apart, and are no requests."""
     with Pgscope(postgres.address) as scope:
-        for text in ("SELECT 1", "select 1;", ""):
+        for text in ("SELECT 1", "SELECT 1;", ""):
             for _ in range(20):
                 with Wire(scope.address, postgres.user, database) as wire:
                     wire.query(text)

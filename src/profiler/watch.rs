@@ -8,7 +8,7 @@ use crate::finding::Cause;
 use crate::request::{self, ClassKey, HealthChecks, Tracker};
 use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Verb};
-use crate::stats::{FindingRow, OTHER, QuerySample, SessionKey, Stats, TransactionOutcome};
+use crate::stats::{FindingRow, OTHER, QuerySample, SessionKey, TransactionOutcome};
 use std::sync::Arc;
 
 /// Filled in once the server has let the client in.

@@ -103,6 +103,8 @@ mod specs {
             "Time of the data queries of a request together.");
         REQUEST_DURATION_SECONDS = histogram("request_duration_seconds", ["boundary", "route"],
             "Time from the first statement of a request to its last ReadyForQuery.");
+        HEALTH_CHECK_REQUESTS_TOTAL = counter("health_check_requests_total", ["database"],
+            "Requests and connections of nothing but SELECT 1 or empty queries, which count as no requests.");
         STATEMENT_CALLS_TOTAL = counter("statement_calls_total", ["fingerprint"], "Queries by statement.");
         STATEMENT_ROWS_TOTAL = counter("statement_rows_total", ["fingerprint"], "Rows returned or changed by statement.");
         STATEMENT_DURATION_SECONDS = histogram("statement_duration_seconds", ["fingerprint"],

@@ -142,7 +142,11 @@ impl Families {
         let mut transactions = Family::new(&spec::TRANSACTIONS_TOTAL);
         let mut duration = Family::new(&spec::TRANSACTION_DURATION_SECONDS);
         let mut idle = Family::new(&spec::IDLE_IN_TRANSACTION_SECONDS);
+        let mut checks = Family::new(&spec::HEALTH_CHECK_REQUESTS_TOTAL);
         for (database, row) in snapshot.databases.iter().zip(&snapshot.database_rows) {
+            if row.health_checks > 0 {
+                checks.value([database], row.health_checks as f64);
+            }
             durations(&mut setup, [database], &row.setup);
             if row.batches.count() > 0 {
                 batches.value([database], row.batches.count() as f64);
@@ -173,6 +177,7 @@ impl Families {
             transactions,
             duration,
             idle,
+            checks,
         ]);
     }
 

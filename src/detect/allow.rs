@@ -2,7 +2,7 @@
 
 use super::{Cause, Finding};
 use crate::request::Request;
-use crate::sql::Fingerprint;
+use crate::sql::{Facts, Fingerprint};
 
 /// Findings that a detector is to keep to itself. All lists are empty by default.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -57,15 +57,28 @@ impl Allow {
         };
         self.allows_cause(&finding.cause)
             || (!self.tables.is_empty()
-                && request.group(fingerprint).is_some_and(|group| {
-                    let facts = &group.statement.facts;
-                    (facts.tables.iter().chain([&facts.table]))
-                        .any(|table| self.tables.iter().any(|entry| matches(entry, table)))
-                }))
+                && (request.group(fingerprint))
+                    .is_some_and(|group| self.allows_tables(&group.statement.facts)))
     }
 }
 
 impl Allow {
+    /// Whether the user accepted findings about a table of this statement.
+    pub(super) fn allows_tables(&self, facts: &Facts) -> bool {
+        super::tables(facts).any(|table| self.tables.iter().any(|entry| matches(entry, table)))
+    }
+
+    /// Refuses all entries, for a detector that accuses neither a request nor a statement.
+    pub(super) fn refuse_all(&self, section: &str) -> Result<(), String> {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        Err(format!(
+            "detectors.{section}.allow: it accuses neither requests nor statements; write \
+             detectors.{section}.enabled = false to allow everything"
+        ))
+    }
+
     /// Whether the user accepted findings of this route or statement.
     pub(super) fn allows_cause(&self, cause: &Cause) -> bool {
         let listed =

@@ -322,6 +322,30 @@ pub(super) fn slow(statement: &Statement) -> String {
     fix
 }
 
+/// The fix of a SELECT that runs all the time; `None` where an index of Django's own serves it.
+pub(super) fn hot(statement: &Statement) -> Option<String> {
+    let facts = &statement.facts;
+    if let Some(fields) = index_fields(statement) {
+        let quoted: Vec<String> = fields.iter().map(|field| format!("\"{field}\"")).collect();
+        return Some(format!(
+            "check with EXPLAIN whether Meta.indexes = [models.Index(fields=[{}])] on {} helps, or \
+             cache.get_or_set(…) where it may be a little old",
+            quoted.join(", "),
+            facts.table
+        ));
+    }
+    let reads_all = facts.equalities.is_empty()
+        && facts.in_column.is_none()
+        && !facts.other_predicates
+        && facts.limit == crate::sql::Limit::None;
+    reads_all.then(|| {
+        format!(
+            "cache.get_or_set(…): it reads all of {} each time",
+            facts.table
+        )
+    })
+}
+
 /// Columns of an index for this statement: equalities, then the first column of the order. `None` where Django
 /// has made one already: a primary key, or a foreign key alone (`ForeignKey` has `db_index=True`).
 fn index_fields(statement: &Statement) -> Option<Vec<String>> {

@@ -1,8 +1,10 @@
 //! Detectors that watch a deployment over time rather than one request.
 
-use super::Finding;
+use super::{Cause, Evidence, Finding, Severity};
 use crate::request::{Boundary, Request, Usage};
-use crate::session::At;
+use crate::session::{At, SqlState};
+use std::collections::HashMap;
+use std::hash::Hash;
 
 /// What every such detector is. It keeps its state within fixed bounds, and time is an argument.
 pub trait Monitor: Send {
@@ -11,6 +13,10 @@ pub trait Monitor: Send {
     /// Takes what was seen and pushes what follows from it. A finding that holds on is pushed again once an interval,
     /// see [`Pace`]; its route is `-`.
     fn observe(&mut self, seen: &Observed<'_>, findings: &mut Vec<Finding>);
+    /// Entries of its bounded table, and how many it has evicted; `None` where it has no such table.
+    fn table(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// Something that happened on a connection of a class of clients.
@@ -24,6 +30,8 @@ pub struct Observed<'a> {
     pub usage: Usage,
     /// The sign that announces requests of the class (a health check, a pool check, `DISCARD ALL`), if any does.
     pub announced: Option<Boundary>,
+    /// Connections that are open, those of all classes.
+    pub open: u32,
     /// What.
     pub what: What<'a>,
 }
@@ -33,6 +41,10 @@ pub struct Observed<'a> {
 pub enum What<'a> {
     /// The server let a client in; nanoseconds since its connection was accepted.
     Opened(u64),
+    /// The server let no client in, for this reason; nobody knows of which class it would have been.
+    Refused(SqlState),
+    /// The server has so many connections to give (`max_connections`), as one who may ask it tells.
+    MaxConnections(u32),
     /// A request was closed.
     Request(&'a Request),
     /// A connection ended.
@@ -56,8 +68,7 @@ pub struct Connection {
     pub probes: u32,
     /// Django set its time zone (`set_config('TimeZone', …)`).
     pub sets_time_zone: bool,
-    /// It ended with an error of the server that a health check would have met first (SQLSTATE 57P01 and its kin), or
-    /// without an answer that was owed.
+    /// The server ended it (SQLSTATE 57P01 and its kin) outside any query: a health check would have met that first.
     pub lost: bool,
 }
 
@@ -81,9 +92,139 @@ impl Pace {
     }
 }
 
+/// A finding of a deployment that accuses no statement.
+pub(super) fn finding(
+    detector: &'static str,
+    severity: Severity,
+    fix: &str,
+    count: u32,
+    wasted_nanos: u64,
+) -> Finding {
+    Finding {
+        cause: Cause {
+            detector,
+            route: "-".into(),
+            parent: None,
+            fingerprint: None,
+        },
+        severity,
+        evidence: Evidence::Measured,
+        kind: "",
+        parent: String::new(),
+        relation: String::new(),
+        fix: fix.to_owned(),
+        query: "".into(),
+        count,
+        wasted_seconds: wasted_nanos as f64 / 1e9,
+    }
+}
+
+/// Whether `part` is at least so many per cent of `whole`.
+pub(super) fn is_share(part: u64, whole: u64, percent: u32) -> bool {
+    u128::from(part) * 100 >= u128::from(whole) * u128::from(percent)
+}
+
+/// Refuses a share that can never or will always be reached.
+pub(super) fn check_percent(detector: &str, key: &str, percent: u32) -> Result<(), String> {
+    if (1..=100).contains(&percent) {
+        return Ok(());
+    }
+    Err(format!(
+        "detectors.{detector}.{key} = {percent}: no share of anything; write 1 to 100"
+    ))
+}
+
+/// Refuses a number below the least that makes sense.
+pub(super) fn check_least(detector: &str, key: &str, value: u32, least: u32) -> Result<(), String> {
+    if value >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "detectors.{detector}.{key} = {value}: too few to judge by; write {least} or more"
+    ))
+}
+
+/// State of each class of clients, made when the class is first seen: as many as there are classes,
+/// `request.max_classes` and one.
+#[derive(Debug, Default)]
+pub(super) struct PerClass<T>(Vec<T>);
+
+impl<T: Default> PerClass<T> {
+    pub fn get(&mut self, class: usize) -> &mut T {
+        if class >= self.0.len() {
+            self.0.resize_with(class + 1, T::default);
+        }
+        &mut self.0[class]
+    }
+}
+
+/// A map that forgets what has not been touched for longest, half of its entries at a time: finding and forgetting
+/// both take constant time, and its room is used again.
+#[derive(Debug)]
+pub(super) struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+    half: usize,
+    evicted: u64,
+}
+
+impl<K: Hash + Eq + Copy, V: Default> Generations<K, V> {
+    /// At most `limit` entries, two or more.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            half: limit / 2,
+            evicted: 0,
+        }
+    }
+
+    /// The entry of a key, new where it has none.
+    pub fn get(&mut self, key: K) -> &mut V {
+        if !self.young.contains_key(&key) {
+            let value = self.old.remove(&key).unwrap_or_default();
+            if self.young.len() >= self.half {
+                self.evicted += self.old.len() as u64;
+                std::mem::swap(&mut self.young, &mut self.old);
+                self.young.clear();
+            }
+            self.young.insert(key, value);
+        }
+        self.young.entry(key).or_default()
+    }
+
+    /// Entries, and those forgotten so far.
+    pub fn size(&self) -> (u64, u64) {
+        ((self.young.len() + self.old.len()) as u64, self.evicted)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_map_forgets_what_was_not_touched_for_longest() {
+        let mut map: Generations<u32, u32> = Generations::new(8);
+        for key in 0..1000 {
+            *map.get(7000) += 1;
+            *map.get(key) += 1;
+        }
+        assert_eq!(*map.get(7000), 1000);
+        assert_eq!(*map.get(999), 1);
+        let (entries, evicted) = map.size();
+        assert!(entries <= 8, "{entries}");
+        assert_eq!(entries + evicted, 1001);
+        assert_eq!(*map.get(3), 0);
+    }
+
+    #[test]
+    fn state_of_a_class_is_its_own() {
+        let mut states: PerClass<u32> = PerClass::default();
+        *states.get(3) += 1;
+        *states.get(0) += 2;
+        assert_eq!((*states.get(3), *states.get(0), *states.get(64)), (1, 2, 0));
+    }
 
     #[test]
     fn a_finding_that_holds_on_is_counted_once_a_minute() {

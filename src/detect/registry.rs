@@ -2,11 +2,13 @@
 
 use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
 use super::{
-    aborted_transaction, count_then_fetch, deep_offset, delete_loop, duplicate_query,
-    get_or_create_loop, huge_in_list, idle_in_transaction, insert_loop, large_result,
-    long_transaction, m2m_add_loop, n_plus_one, non_sargable, random_order, repr_queryset,
-    request_query_count, save_all_columns, serializer_depth, slow_query, slow_request,
-    unbounded_select, update_loop, wide_rows, write_heavy_request,
+    aborted_transaction, asgi_persistent_connections, cacheable_query, connection_churn,
+    count_then_fetch, deep_offset, delete_loop, duplicate_query, get_or_create_loop, hot_query,
+    huge_in_list, idle_in_transaction, insert_loop, large_result, long_transaction, m2m_add_loop,
+    n_plus_one, no_health_checks, non_sargable, pool_pressure, random_order, repr_queryset,
+    request_query_count, save_all_columns, serializer_depth, session_overhead, slow_query,
+    slow_request, timezone_round_trip, unbounded_select, update_loop, wide_rows,
+    write_heavy_request,
 };
 use crate::request::{Kind, Request};
 
@@ -42,7 +44,6 @@ macro_rules! detector {
 }
 
 /// The same for a detector that watches a deployment.
-#[allow(unused_macros)]
 macro_rules! monitor {
     ($module:ident :: $detector:ident, $summary:literal) => {
         registration!($module, $detector, Monitor, $summary)
@@ -135,6 +136,35 @@ pub const REGISTRY: &[Registration] = &[
         "a predicate that no ordinary index serves"
     ),
     detector!(slow_request::SlowRequest, "a request that takes long"),
+    monitor!(
+        connection_churn::ConnectionChurn,
+        "a connection for each request"
+    ),
+    monitor!(
+        asgi_persistent_connections::AsgiPersistentConnections,
+        "connections kept in vain under ASGI"
+    ),
+    monitor!(
+        timezone_round_trip::TimezoneRoundTrip,
+        "a round trip for the time zone on each connection"
+    ),
+    monitor!(
+        pool_pressure::PoolPressure,
+        "a server that runs out of connections"
+    ),
+    monitor!(
+        no_health_checks::NoHealthChecks,
+        "persistent connections that nobody checks"
+    ),
+    monitor!(
+        session_overhead::SessionOverhead,
+        "what sessions cost each request"
+    ),
+    monitor!(hot_query::HotQuery, "a query that runs all the time"),
+    monitor!(
+        cacheable_query::CacheableQuery,
+        "a query whose answer does not change"
+    ),
 ];
 
 /// Configuration sections of all detectors, `[detectors.<name>]`.
@@ -191,6 +221,22 @@ pub struct Settings {
     pub non_sargable: non_sargable::Settings,
     /// Requests that take long.
     pub slow_request: slow_request::Settings,
+    /// Connections of one request.
+    pub connection_churn: connection_churn::Settings,
+    /// Connections kept in vain.
+    pub asgi_persistent_connections: asgi_persistent_connections::Settings,
+    /// Time zones set on each connection.
+    pub timezone_round_trip: timezone_round_trip::Settings,
+    /// Servers without connections to give.
+    pub pool_pressure: pool_pressure::Settings,
+    /// Persistent connections without checks.
+    pub no_health_checks: no_health_checks::Settings,
+    /// Cost of sessions.
+    pub session_overhead: session_overhead::Settings,
+    /// Queries that run all the time.
+    pub hot_query: hot_query::Settings,
+    /// Answers that do not change.
+    pub cacheable_query: cacheable_query::Settings,
 }
 
 impl Settings {
@@ -211,6 +257,8 @@ impl Settings {
 pub struct Detectors {
     all: Vec<Box<dyn Detector>>,
     monitors: Vec<Box<dyn Monitor>>,
+    /// What tables had evicted before the settings changed.
+    evicted: Vec<(&'static str, u64)>,
     /// By detector name.
     allow: Vec<(&'static str, Allow)>,
     /// By detector name.
@@ -230,6 +278,7 @@ impl Detectors {
         Self {
             all,
             monitors,
+            evicted: Vec::new(),
             allow: (REGISTRY.iter())
                 .map(|r| (r.name, (r.allow)(settings).clone()))
                 .filter(|(_, allow)| *allow != Allow::default())
@@ -259,6 +308,36 @@ impl Detectors {
         });
         self.rate(&mut findings);
         findings
+    }
+
+    /// Name, entries and evictions of the bounded table of each detector that has one.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, u64, u64)> + '_ {
+        (self.monitors.iter()).filter_map(|monitor| {
+            let (entries, evicted) = monitor.table()?;
+            let before = self.evicted_before(monitor.name());
+            Some((monitor.name(), entries, evicted + before))
+        })
+    }
+
+    /// What the table of that name had evicted before the settings last changed.
+    fn evicted_before(&self, name: &str) -> u64 {
+        let mut counts = self.evicted.iter();
+        counts
+            .find(|(known, _)| *known == name)
+            .map_or(0, |(_, count)| *count)
+    }
+
+    /// Takes new settings. Those that watch deployments begin anew, but what was counted of them stays.
+    pub fn reload(&mut self, settings: &Settings) {
+        let mut evicted: Vec<_> = self
+            .tables()
+            .map(|(name, _, count)| (name, count))
+            .collect();
+        // Those that are turned off for a while.
+        let kept = self.evicted.iter().copied();
+        evicted.extend(kept.filter(|(name, _)| self.monitors.iter().all(|m| m.name() != *name)));
+        *self = Self::new(settings);
+        self.evicted = evicted;
     }
 
     /// Gives findings the severity that the user has chosen for their detector.

@@ -4,6 +4,7 @@
 //! connections share sits behind one mutex, taken once a chunk that ends a query and never across an
 //! await; a scrape holds it for a copy. A std mutex, since nothing under it ever waits.
 
+mod notice;
 mod source;
 mod tap;
 #[cfg(test)]
@@ -104,7 +105,7 @@ impl Profiler {
     /// Takes new detector settings; what was found stays.
     pub fn reload(&self, detectors: &detect::Settings) {
         let mut shared = self.lock();
-        shared.detectors = Detectors::new(detectors);
+        shared.detectors.reload(detectors);
         shared.slow_nanos = detectors.slow_threshold_nanos();
     }
 

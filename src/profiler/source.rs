@@ -1,6 +1,6 @@
 //! What the edges may read.
 
-use super::Profiler;
+use super::{Profiler, Shared};
 use crate::request::{Boundary, Class, ClassKey, Usage};
 use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, RecentRequest, RouteEntry, SessionInfo, Snapshot, Source,
@@ -12,7 +12,13 @@ impl Source for Profiler {
         let mut shared = self.lock();
         let classes = shared.classes.len() as u64;
         let refused = shared.classes.refused();
-        shared.stats.table("classes", classes, refused);
+        let Shared {
+            stats, detectors, ..
+        } = &mut *shared;
+        stats.table("classes", classes, refused);
+        for (name, entries, evictions) in detectors.tables() {
+            stats.table(name, entries, evictions);
+        }
         let mut snapshot = shared.stats.snapshot();
         drop(shared);
         // Counted without the lock: who panics may hold it.

@@ -1,13 +1,14 @@
 //! What the profiler keeps of one connection beside its decoder.
 
+use super::notice::{ends_connection, finish, health_checks, notice, observed, open};
 use super::transaction::Transaction;
 use super::{Profiler, Shared};
-use crate::detect::{Connection, Detectors, Observed, What};
+use crate::detect::{Connection, Observed, What};
 use crate::finding::Cause;
-use crate::request::{self, ClassKey, Request, Tracker};
+use crate::request::{self, ClassKey, HealthChecks, Tracker};
 use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Verb};
-use crate::stats::{FindingRow, OTHER, QuerySample, SessionKey, Stats, TransactionOutcome};
+use crate::stats::{FindingRow, OTHER, QuerySample, SessionKey, TransactionOutcome};
 use std::sync::Arc;
 
 /// Filled in once the server has let the client in.
@@ -34,6 +35,7 @@ pub(super) struct Watch {
     reported: Vec<Cause>,
     /// What detectors are told at its end.
     connection: Connection,
+    health_checks: HealthChecks,
 }
 
 impl Watch {
@@ -55,6 +57,7 @@ impl Watch {
             inspected: 0,
             reported: Vec::new(),
             connection: Connection::default(),
+            health_checks: HealthChecks::default(),
         }
     }
 
@@ -86,7 +89,7 @@ impl Watch {
             } => {
                 self.startup(user, database, application, shared);
             }
-            Event::Error { sqlstate } => {
+            Event::Error { sqlstate, at } => {
                 // Before the server has let the client in, its names are anybody's and get no row.
                 let key = match &self.known {
                     Some(known) => known.key,
@@ -94,6 +97,9 @@ impl Watch {
                 };
                 shared.stats.error(key, sqlstate);
                 self.connection.lost |= ends_connection(sqlstate);
+                if self.known.is_none() {
+                    self.refused(sqlstate, at, shared);
+                }
             }
             Event::Batch { nanos } => {
                 if let Some(known) = &self.known {
@@ -113,6 +119,20 @@ impl Watch {
             }
             Event::Dropped { reason } => shared.stats.dropped(reason),
         }
+    }
+
+    /// The server has let no client in. Its names are anybody's: what is told of it is of the class for all others.
+    fn refused(&self, sqlstate: SqlState, at: At, shared: &mut Shared) {
+        let open = open(shared);
+        let Shared {
+            stats,
+            classes,
+            detectors,
+            ..
+        } = shared;
+        let what = What::Refused(sqlstate);
+        let seen = observed(at, 0, classes.get_mut(0), open);
+        notice(Observed { what, ..seen }, OTHER, stats, detectors);
     }
 
     fn startup(&mut self, user: &str, database: &str, application: &str, shared: &mut Shared) {
@@ -171,13 +191,9 @@ impl Watch {
         let error = match query.outcome {
             Outcome::Error(sqlstate) => {
                 shared.stats.error(known.key, sqlstate);
-                self.connection.lost |= ends_connection(sqlstate);
                 true
             }
-            Outcome::Lost => {
-                self.connection.lost = true;
-                true
-            }
+            Outcome::Lost => true,
             _ => false,
         };
         self.connection.sets_time_zone |= query.part.time_zone;
@@ -194,10 +210,14 @@ impl Watch {
                 rows: query.rows,
             },
         );
+        let pause = query.started.since(self.ready);
+        let ended = health_checks(&mut self.health_checks, query, whose, pause, settings);
+        shared.stats.health_checks(known.key, ended);
         let failed = query.status_before == TransactionStatus::Failed;
         self.transaction_step(query, whose, error, failed, shared);
         let slow = !query.copy && nanos.saturating_sub(query.stalled) >= shared.slow_nanos;
         let Some(known) = &mut self.known else { return };
+        let open = open(shared);
         let Shared {
             stats,
             classes,
@@ -210,7 +230,7 @@ impl Watch {
             &mut self.connection.requests,
         );
         let class = classes.get_mut(known.class);
-        let seen = observed(query.finished, known.class, class);
+        let seen = observed(query.finished, known.class, class, open);
         known.tracker.observe(
             query,
             statement.as_ref(),
@@ -235,13 +255,14 @@ impl Watch {
             shared.stats.connection_setup(known.key, setup);
             self.connection.opened = self.opened;
             self.connection.ready = at;
+            let open = open(shared);
             let Shared {
                 stats,
                 classes,
                 detectors,
                 ..
             } = &mut *shared;
-            let seen = observed(at, known.class, classes.get_mut(known.class));
+            let seen = observed(at, known.class, classes.get_mut(known.class), open);
             let what = What::Opened(setup);
             notice(
                 Observed { what, ..seen },
@@ -330,6 +351,7 @@ impl Watch {
         settings: &request::Settings,
     ) -> Option<u64> {
         let known = self.known.as_mut()?;
+        let open = open(shared);
         let Shared {
             stats,
             classes,
@@ -337,7 +359,7 @@ impl Watch {
             ..
         } = shared;
         let class = classes.get_mut(known.class);
-        let seen = observed(at, known.class, class);
+        let seen = observed(at, known.class, class, open);
         let mut closed = false;
         let requests = &mut self.connection.requests;
         let wait = known.tracker.idle(at, class, settings, &mut |request| {
@@ -374,6 +396,7 @@ impl Watch {
                     &mut shared.stats,
                 );
             }
+            let open = open(shared);
             let Shared {
                 stats,
                 classes,
@@ -381,7 +404,8 @@ impl Watch {
                 ..
             } = shared;
             let class = classes.get_mut(known.class);
-            let seen = observed(at, known.class, class);
+            let seen = observed(at, known.class, class, open);
+            stats.health_checks(known.key, self.health_checks.end());
             let requests = &mut self.connection.requests;
             known.tracker.close(class, &mut |request| {
                 *requests = requests.saturating_add(1);
@@ -398,51 +422,5 @@ impl Watch {
             );
         }
         shared.sessions.remove(&self.id);
-    }
-}
-
-/// Counts a closed request and what the detectors find in it beyond what was reported while it was open.
-fn finish(
-    request: &Request,
-    stats: &mut Stats,
-    detectors: &mut Detectors,
-    reported: &[Cause],
-    observed: Observed<'_>,
-) {
-    stats.request(request);
-    for finding in detectors.inspect(request) {
-        if !reported.contains(&finding.cause) {
-            stats.finding(&FindingRow::new(&finding, request));
-        }
-    }
-    let what = What::Request(request);
-    notice(
-        Observed { what, ..observed },
-        &request.database,
-        stats,
-        detectors,
-    );
-}
-
-/// The server ends the session: shutdown, restart, or idle for too long (class 57 of the manual's appendix A).
-fn ends_connection(sqlstate: SqlState) -> bool {
-    matches!(&sqlstate.0, b"57P01" | b"57P02" | b"57P03" | b"57P05")
-}
-
-/// Tells the detectors that watch deployments.
-fn notice(observed: Observed<'_>, database: &str, stats: &mut Stats, detectors: &mut Detectors) {
-    for finding in detectors.observe(&observed) {
-        stats.finding(&FindingRow::of_deployment(&finding, database, observed.at));
-    }
-}
-
-/// Something of a class, to be filled in.
-fn observed(at: At, index: usize, class: &request::Class) -> Observed<'static> {
-    Observed {
-        at,
-        class: index,
-        usage: class.usage(),
-        announced: class.announces(),
-        what: What::Opened(0),
     }
 }

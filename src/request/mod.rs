@@ -4,6 +4,7 @@
 //! it ended; [`Classes`] keeps what is learned across connections of one deployment.
 
 mod class;
+mod health_check;
 mod record;
 mod rules;
 mod settings;
@@ -12,6 +13,7 @@ mod tracker;
 mod unit;
 
 pub use class::{Class, ClassKey, Classes, Usage};
+pub use health_check::{HealthChecks, Sign};
 pub use record::{Boundary, Confidence, Entry, Group, Kind, Request, Transaction};
 pub use settings::Settings;
 pub use streams::{Catalog, Segment, Stream, Streams};

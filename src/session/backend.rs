@@ -263,7 +263,7 @@ impl Pairing {
                 if matches!(kind, Kind::Parse | Kind::Bind | Kind::Execute) {
                     self.finish(&owed, head, outcome, 0, at, sink);
                 } else {
-                    error(fields.sqlstate, sink);
+                    error(fields.sqlstate, at, sink);
                 }
                 self.skip_to_sync(sink);
             }
@@ -282,9 +282,9 @@ impl Pairing {
             // Startup or Sync (a deferred constraint, a failed commit): its ReadyForQuery, or the end, follows.
             Some(kind) => {
                 self.terminated |= kind == Kind::Startup;
-                error(fields.sqlstate, sink);
+                error(fields.sqlstate, at, sink);
             }
-            None => error(fields.sqlstate, sink),
+            None => error(fields.sqlstate, at, sink),
         }
     }
 

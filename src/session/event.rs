@@ -202,6 +202,8 @@ pub enum Event<'a> {
     Error {
         /// Its code.
         sqlstate: SqlState,
+        /// When it was read.
+        at: At,
     },
     /// Decoding stopped, for good or (pairing) for a while.
     Blind {

@@ -337,8 +337,9 @@ pub(super) fn is_asynchronous(tag: u8) -> bool {
 }
 
 /// An ErrorResponse outside any query.
-pub(super) fn error(sqlstate: [u8; 5], sink: &mut Sink<'_>) {
+pub(super) fn error(sqlstate: [u8; 5], at: At, sink: &mut Sink<'_>) {
     sink(Event::Error {
         sqlstate: SqlState(sqlstate),
+        at,
     });
 }

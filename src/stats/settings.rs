@@ -117,6 +117,7 @@ impl Settings {
         let sessions = 2 * VERBS * pairs; // queries_total
         let per_database = DURATION_SERIES // connection_setup_seconds
             + 1 // cancel_requests_total
+            + 1 // health_check_requests_total
             + 1 // think_seconds_total
             + 1 + DURATION_SERIES // batches_total, batch_duration_seconds
             + (2 * DURATION_SERIES + 3) * VERBS // query_*, client_stall_seconds_total

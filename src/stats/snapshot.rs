@@ -62,6 +62,8 @@ pub struct DatabaseRow {
     pub think_nanos: u64,
     /// CancelRequests for its sessions.
     pub cancel_requests: u64,
+    /// Requests that were nothing but health checks.
+    pub health_checks: u64,
 }
 
 /// A copy of all totals at one moment, without quantiles.

@@ -110,6 +110,13 @@ impl Stats {
         }
     }
 
+    /// Counts requests that were nothing but health checks.
+    pub fn health_checks(&mut self, key: SessionKey, ended: u64) {
+        if let Some(row) = self.database(key) {
+            row.health_checks += ended;
+        }
+    }
+
     /// Counts a transaction that took `nanos` from the end of its BEGIN to its end.
     pub fn transaction(&mut self, key: SessionKey, outcome: TransactionOutcome, nanos: u64) {
         if let Some(row) = self.database(key) {

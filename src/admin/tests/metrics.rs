@@ -64,6 +64,7 @@ fn feed(stats: &mut Stats, number: u64) {
     stats.connection_setup(key, 1);
     stats.cancel_request(Some(key));
     stats.batch(key, 7_000_000);
+    stats.health_checks(key, 2);
     for outcome in TransactionOutcome::ALL {
         stats.transaction(key, outcome, 1_000_000);
         stats.idle_in_transaction(key, outcome, 1_000_000);
@@ -251,6 +252,7 @@ fn the_sum_over_series_is_what_was_fed_whatever_was_evicted() {
         ("errors_total", 4.0 * times),
         ("transactions_total", 3.0 * times),
         ("requests_total", 2.0 * times),
+        ("health_check_requests_total", 2.0 * times),
         ("request_queries_sum", 14.0 * times),
         ("findings_total", 6.0 * times),
         ("n_plus_one_total", 3.0 * times),

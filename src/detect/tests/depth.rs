@@ -51,7 +51,9 @@ fn nested(levels: usize) -> Session {
 }
 
 fn depth(session: Session) -> Vec<String> {
-    let found = session.inspect(&crate::detect::Settings::default()).into_iter();
+    let found = session
+        .inspect(&crate::detect::Settings::default())
+        .into_iter();
     found
         .filter(|finding| finding.cause.detector == "serializer_depth")
         .map(|finding| format!("×{} {}: {}", finding.count, finding.parent, finding.fix))

@@ -1,6 +1,7 @@
 //! The language of the transcripts: one message a line, as the manual names them.
 //!
-//! `>` from the client, `<` from the server, `+ 5ms` lets time pass, `close` ends the connection,
+//! `>` from the client, `<` from the server, `+ 5ms` lets time pass, `close` ends the connection, `open` leaves it as it is
+//! and goes on with a new one, `close all` ends all of them, the lines from `repeat 20` to `end` run so many times,
 //! `query TEXT -> 3 rows` is a whole simple query and its answer; `-> 3 rows id body:2000` says which columns of a table
 //! it has, and how wide a value is. `=` lines are what pgscope made of it.
 
@@ -11,7 +12,31 @@ pub enum Step {
     Frontend(Vec<u8>),
     Backend(Vec<u8>),
     Pass(Duration),
+    Open,
     Close,
+    CloseAll,
+}
+
+/// The lines of a conversation in the order in which they run; without those of `repeat`, `=` and comments.
+pub fn lines(text: &str) -> Vec<&str> {
+    let mut all = Vec::new();
+    let mut repeated: Option<(usize, Vec<&str>)> = None;
+    for line in text.lines() {
+        if line.trim().is_empty() || line.starts_with(['#', '=']) {
+            continue;
+        }
+        if let Some(times) = line.strip_prefix("repeat ") {
+            repeated = Some((times.parse().unwrap(), Vec::new()));
+        } else if line == "end" {
+            let (times, block) = repeated.take().unwrap();
+            (0..times).for_each(|_| all.extend(&block));
+        } else if let Some((_, block)) = &mut repeated {
+            block.push(line);
+        } else {
+            all.push(line);
+        }
+    }
+    all
 }
 
 /// Reads one line; `status` is the transaction status that a `query` line ends with.
@@ -21,6 +46,8 @@ pub fn steps(line: &str, status: &mut u8) -> Vec<Step> {
         ">" => vec![Step::Frontend(frontend(rest))],
         "<" => vec![Step::Backend(backend(rest))],
         "+" => vec![Step::Pass(humantime::parse_duration(rest).unwrap())],
+        "open" => vec![Step::Open],
+        "close" if rest == "all" => vec![Step::CloseAll],
         "close" => vec![Step::Close],
         "query" => query(rest, status),
         _ => panic!("unknown line: {line}"),

@@ -5,7 +5,7 @@
 
 pub mod language;
 
-use language::{Step, steps};
+use language::{Step, lines, steps};
 use pgscope::profiler::Profiler;
 use pgscope::session::{At, Event, Outcome, Protocol, Session, TransactionStatus};
 use pgscope::stats::{Filter, Source};
@@ -39,7 +39,7 @@ pub fn show(event: &Event<'_>) -> Option<String> {
             };
             format!("ready {status}{}", if *first { " first" } else { "" })
         }
-        Event::Error { sqlstate } => format!("error {}", sqlstate.as_str()),
+        Event::Error { sqlstate, .. } => format!("error {}", sqlstate.as_str()),
         Event::Blind { reason } => format!("blind {}", reason.as_str()),
         Event::Dropped { reason } => format!("dropped {reason}"),
         Event::Query(query) => {
@@ -97,16 +97,32 @@ fn run(text: &str) -> String {
         ..Filter::default()
     };
     let terse = text.contains("# requests only");
+    let mut left = Vec::new();
+    let mut repeated: Option<String> = None;
     for line in text.lines() {
         if line.starts_with('=') {
             continue;
         }
         out.push_str(line);
         out.push('\n');
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
+        // A block is written once, and what it comes to at its end.
+        if line.starts_with("repeat ") {
+            repeated = Some(String::new());
         }
-        for step in steps(line, &mut status) {
+        if let Some(block) = &mut repeated {
+            block.push_str(line);
+            block.push('\n');
+        }
+        let block = match repeated.take_if(|_| line == "end") {
+            Some(block) => block,
+            None if repeated.is_some() => continue,
+            None => line.to_owned(),
+        };
+        for step in lines(&block)
+            .iter()
+            .flat_map(|line| steps(line, &mut status))
+            .collect::<Vec<_>>()
+        {
             let mut events = Vec::new();
             let mut sink = |event: Event<'_>| events.extend(show(&event));
             match step {
@@ -122,8 +138,18 @@ fn run(text: &str) -> String {
                     now = At(now.0 + time.as_nanos() as u64);
                     tap.idle(now);
                 }
+                Step::Open => {
+                    let fresh = profiler.open("127.0.0.1", now);
+                    left.push(std::mem::replace(&mut tap, fresh));
+                    session = Session::new();
+                }
                 Step::Close => {
                     session.close(now, &mut sink);
+                    tap.close(now);
+                }
+                Step::CloseAll => {
+                    session.close(now, &mut sink);
+                    left.drain(..).for_each(|mut tap| tap.close(now));
                     tap.close(now);
                 }
             }
@@ -134,14 +160,22 @@ fn run(text: &str) -> String {
             }
         }
         let closed = profiler.requests(&filter);
-        for request in closed.iter().rev().skip(requests) {
-            _ = writeln!(
-                out,
-                "= request {} queries={} boundary={}",
-                request.route,
-                request.queries,
-                request.boundary.as_str()
-            );
+        let shown: Vec<String> = (closed.iter().rev().skip(requests))
+            .map(|request| {
+                format!(
+                    "= request {} queries={} boundary={}",
+                    request.route,
+                    request.queries,
+                    request.boundary.as_str()
+                )
+            })
+            .collect();
+        for alike in shown.chunk_by(|one, other| one == other) {
+            let times = match alike.len() {
+                1 => String::new(),
+                times => format!(" {times} times"),
+            };
+            _ = writeln!(out, "{}{times}", alike[0]);
         }
         requests = closed.len();
         let mut found = profiler.findings(&filter);
@@ -172,10 +206,8 @@ fn events(text: &str, size: usize) -> Vec<String> {
     let mut now = At(1_000_000);
     let mut status = b'I';
     let mut events = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.starts_with(['=', '#']) && !line.trim().is_empty())
-    {
+    let mut left: Vec<Session> = Vec::new();
+    for line in lines(text) {
         for step in steps(line, &mut status) {
             let mut sink = |event: Event<'_>| events.extend(show(&event));
             match step {
@@ -190,7 +222,15 @@ fn events(text: &str, size: usize) -> Vec<String> {
                         .for_each(|piece| session.backend(piece, now, 0, &mut sink));
                 }
                 Step::Pass(time) => now = At(now.0 + time.as_nanos() as u64),
+                Step::Open => {
+                    left.push(std::mem::take(&mut session));
+                }
                 Step::Close => session.close(now, &mut sink),
+                Step::CloseAll => {
+                    left.drain(..)
+                        .for_each(|mut session: Session| session.close(now, &mut sink));
+                    session.close(now, &mut sink);
+                }
             }
         }
     }

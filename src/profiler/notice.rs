@@ -1,0 +1,93 @@
+//! What the detectors are told, and what becomes of their findings.
+
+use super::Shared;
+use crate::detect::{Detectors, Observed, What};
+use crate::finding::Cause;
+use crate::request::{self, HealthChecks, Request, Sign};
+use crate::session::{At, Outcome, Query, SqlState};
+use crate::sql::Class as Whose;
+use crate::stats::{FindingRow, Stats};
+
+/// Counts a closed request and what the detectors find in it beyond what was reported while it was open.
+pub(super) fn finish(
+    request: &Request,
+    stats: &mut Stats,
+    detectors: &mut Detectors,
+    reported: &[Cause],
+    observed: Observed<'_>,
+) {
+    stats.request(request);
+    for finding in detectors.inspect(request) {
+        if !reported.contains(&finding.cause) {
+            stats.finding(&FindingRow::new(&finding, request));
+        }
+    }
+    let what = What::Request(request);
+    notice(
+        Observed { what, ..observed },
+        &request.database,
+        stats,
+        detectors,
+    );
+}
+
+/// The server ends the session: shutdown, restart, or idle for too long (class 57 of the manual's appendix A).
+pub(super) fn ends_connection(sqlstate: SqlState) -> bool {
+    matches!(&sqlstate.0, b"57P01" | b"57P02" | b"57P03" | b"57P05")
+}
+
+/// Tells the detectors that watch deployments.
+pub(super) fn notice(
+    observed: Observed<'_>,
+    database: &str,
+    stats: &mut Stats,
+    detectors: &mut Detectors,
+) {
+    for finding in detectors.observe(&observed) {
+        stats.finding(&FindingRow::of_deployment(&finding, database, observed.at));
+    }
+}
+
+/// Connections that are open.
+pub(super) fn open(shared: &Shared) -> u32 {
+    u32::try_from(shared.sessions.len()).unwrap_or(u32::MAX)
+}
+
+/// Something of a class, to be filled in.
+pub(super) fn observed(
+    at: At,
+    index: usize,
+    class: &request::Class,
+    open: u32,
+) -> Observed<'static> {
+    Observed {
+        at,
+        class: index,
+        usage: class.usage(),
+        announced: class.announces(),
+        open,
+        what: What::Opened(0),
+    }
+}
+
+/// Follows the health checks of a connection; returns how many have ended. `pause`: before this query, nanoseconds.
+pub(super) fn health_checks(
+    checks: &mut HealthChecks,
+    query: &Query<'_>,
+    whose: Whose,
+    pause: u64,
+    settings: &request::Settings,
+) -> u64 {
+    let sign = match (whose, query.outcome) {
+        (_, Outcome::Empty) => Sign::Empty,
+        _ if query.part.probe => Sign::Probe,
+        _ if query.part.time_zone => Sign::Nothing,
+        (Whose::Data | Whose::Cursor, Outcome::Error(state)) => {
+            Sign::Data(!matches!(&state.0[..2], b"22" | b"23"))
+        }
+        (Whose::Data | Whose::Cursor, _) => Sign::Data(false),
+        (Whose::Commit | Whose::Rollback, Outcome::Complete) => Sign::Ended,
+        _ => Sign::Nothing,
+    };
+    checks.observe(sign, pause >= settings.gap.nanos())
+}

@@ -48,7 +48,7 @@ use crate::units::Period;
 pub(super) const NAME: &str = "asgi_persistent_connections";
 
 /// Connections that ended longer ago say nothing of the present.
-const WINDOW: u64 = 3600_000_000_000;
+const WINDOW: u64 = 3_600_000_000_000;
 /// Share of connections with a second request from which they are used again after all.
 const REUSED_PERCENT: u32 = 5;
 /// What to write.

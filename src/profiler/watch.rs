@@ -1,5 +1,7 @@
 //! What the profiler keeps of one connection beside its decoder.
 
+mod ending;
+
 use super::notice::{ends_connection, finish, health_checks, notice, observed, open};
 use super::transaction::Transaction;
 use super::{Profiler, Shared};
@@ -8,7 +10,7 @@ use crate::finding::Cause;
 use crate::request::{self, ClassKey, HealthChecks, Tracker};
 use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Verb};
-use crate::stats::{FindingRow, OTHER, QuerySample, SessionKey, TransactionOutcome};
+use crate::stats::{OTHER, QuerySample, SessionKey, TransactionOutcome};
 use std::sync::Arc;
 
 /// Filled in once the server has let the client in.
@@ -340,87 +342,5 @@ impl Watch {
             }
             _ => {}
         }
-    }
-
-    /// Idle outside a transaction: closes the open request where nothing on the wire will, else lets detectors look
-    /// at it as it stands, so that a finding does not wait for the next request.
-    pub fn idle(
-        &mut self,
-        at: At,
-        shared: &mut Shared,
-        settings: &request::Settings,
-    ) -> Option<u64> {
-        let known = self.known.as_mut()?;
-        let open = open(shared);
-        let Shared {
-            stats,
-            classes,
-            detectors,
-            ..
-        } = shared;
-        let class = classes.get_mut(known.class);
-        let seen = observed(at, known.class, class, open);
-        let mut closed = false;
-        let requests = &mut self.connection.requests;
-        let wait = known.tracker.idle(at, class, settings, &mut |request| {
-            *requests = requests.saturating_add(1);
-            finish(request, stats, detectors, &self.reported, seen);
-            closed = true;
-        });
-        if closed {
-            self.reported.clear();
-            self.inspected = 0;
-        } else if wait.is_none()
-            && let Some(request) = known.tracker.open_request()
-            && request.queries != self.inspected
-        {
-            self.inspected = request.queries;
-            for finding in detectors.inspect(request) {
-                if !self.reported.contains(&finding.cause) {
-                    stats.finding(&FindingRow::new(&finding, request));
-                    self.reported.push(finding.cause);
-                }
-            }
-        }
-        wait
-    }
-
-    pub fn close(&mut self, at: At, shared: &mut Shared) {
-        if let Some(known) = &mut self.known {
-            if let Some(transaction) = self.transaction.take() {
-                transaction.end(
-                    TransactionOutcome::Lost,
-                    at,
-                    known.key,
-                    &mut known.tracker,
-                    &mut shared.stats,
-                );
-            }
-            let open = open(shared);
-            let Shared {
-                stats,
-                classes,
-                detectors,
-                ..
-            } = shared;
-            let class = classes.get_mut(known.class);
-            let seen = observed(at, known.class, class, open);
-            stats.health_checks(known.key, self.health_checks.end());
-            let requests = &mut self.connection.requests;
-            known.tracker.close(class, &mut |request| {
-                *requests = requests.saturating_add(1);
-                finish(request, stats, detectors, &self.reported, seen);
-            });
-            self.connection.last_ready = self.ready;
-            self.connection.queries = self.queries;
-            let what = What::Closed(&self.connection);
-            notice(
-                Observed { what, ..seen },
-                known.tracker.database(),
-                stats,
-                detectors,
-            );
-        }
-        shared.sessions.remove(&self.id);
     }
 }

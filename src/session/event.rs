@@ -162,6 +162,10 @@ pub struct Query<'a> {
 }
 
 /// What happened on a session, in the order of the replies.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an event is handed on by value once and never kept"
+)]
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The startup packet was read.

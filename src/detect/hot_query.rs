@@ -35,8 +35,8 @@
 //! count when their request ends. Statements are remembered as they come, 1,024 at a time; a statement that makes room for
 //! others while it is hot begins anew, and counts in `table_evictions_total`.
 
-use super::fix;
 use super::guards::is_system;
+use super::index;
 use super::monitor::{Generations, Monitor, Observed, Pace, What, check_least};
 use super::{Allow, Cause, Evidence, Finding, Severity};
 use crate::request::Group;
@@ -181,7 +181,7 @@ impl Monitor for HotQuery {
             if rate.steps < steps {
                 continue;
             }
-            let Some(fix) = fix::hot(statement) else {
+            let Some(fix) = index::hot(statement) else {
                 continue;
             };
             if self.settings.allow.allows_tables(&statement.facts) || !rate.pace.is_due(seen.at) {

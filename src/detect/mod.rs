@@ -21,6 +21,7 @@ mod guards;
 mod hot_query;
 mod huge_in_list;
 mod idle_in_transaction;
+mod index;
 mod insert_loop;
 mod large_result;
 mod lineage;

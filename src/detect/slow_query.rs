@@ -32,7 +32,7 @@
 //! statement, since the indexes that exist are not on the wire: check it with EXPLAIN. COPY, DDL, cursors and LISTEN are left
 //! out.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, fix};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, index};
 use crate::request::{Group, Request};
 use crate::units::Period;
 
@@ -128,7 +128,7 @@ impl SlowQuery {
             kind: "",
             parent: String::new(),
             relation: String::new(),
-            fix: fix::slow(statement),
+            fix: index::slow(statement),
             query: statement.text.clone(),
             count: group.slow,
             wasted_seconds: wasted as f64 / 1e9,

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SESSION: &str = r#"SELECT "django_session"."session_key" FROM "django_session" WHERE ("django_session"."expire_date" > '2026-01-01' AND "django_session"."session_key" = 'k') LIMIT 21 -> 1 rows"#;
-const BOOKS: &str =
-    r#"SELECT "shop_book"."id", "shop_book"."author_id" FROM "shop_book" -> 6 rows"#;
+const BOOKS: &str = r#"SELECT "shop_book"."id", "shop_book"."author_id" FROM "shop_book" -> 6 rows id author_id=20"#;
 
 fn author(id: u32) -> String {
     format!(

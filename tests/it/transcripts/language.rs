@@ -3,7 +3,7 @@
 //! `>` from the client, `<` from the server, `+ 5ms` lets time pass, `close` ends the connection, `open` leaves it as it is
 //! and goes on with a new one, `close all` ends all of them, the lines from `repeat 20` to `end` run so many times,
 //! `query TEXT -> 3 rows` is a whole simple query and its answer; `-> 3 rows id body:2000` says which columns of a table
-//! it has, and how wide a value is. `=` lines are what pgscope made of it.
+//! it has, and how wide a value is; `author_id=20` counts up from 20. `=` lines are what pgscope made of it.
 
 use std::time::Duration;
 
@@ -75,15 +75,18 @@ fn query(rest: &str, status: &mut u8) -> Vec<Step> {
             _ => {}
         }
         if verb == "SELECT" || verb == "FETCH" {
-            let columns: Vec<(&str, usize)> = columns.split_whitespace().map(column).collect();
+            let columns: Vec<(&str, Value)> = columns.split_whitespace().map(column).collect();
             if columns.is_empty() {
                 reply.extend(backend("RowDescription id"));
             } else {
                 reply.extend(row_description(&columns));
             }
             for row in 0..rows {
-                let wide = columns.iter().skip(1).map(|(_, width)| "x".repeat(*width));
-                let values: Vec<String> = std::iter::once(row.to_string()).chain(wide).collect();
+                let others = columns.iter().skip(1).map(|(_, value)| match value {
+                    Value::Wide(width) => "x".repeat(*width),
+                    Value::From(first) => (first + row).to_string(),
+                });
+                let values: Vec<String> = std::iter::once(row.to_string()).chain(others).collect();
                 reply.extend(backend(&format!("DataRow {}", values.join(" "))));
             }
         }
@@ -102,13 +105,24 @@ fn query(rest: &str, status: &mut u8) -> Vec<Step> {
     ]
 }
 
-fn column(text: &str) -> (&str, usize) {
+/// What the rows of a column hold.
+enum Value {
+    /// A text of so many bytes.
+    Wide(usize),
+    /// This number, and one more from row to row.
+    From(usize),
+}
+
+fn column(text: &str) -> (&str, Value) {
+    if let Some((name, first)) = text.split_once('=') {
+        return (name, Value::From(first.parse().unwrap()));
+    }
     let (name, width) = text.split_once(':').unwrap_or((text, "1"));
-    (name, width.parse().unwrap())
+    (name, Value::Wide(width.parse().unwrap()))
 }
 
 /// Columns of one table.
-fn row_description(columns: &[(&str, usize)]) -> Vec<u8> {
+fn row_description(columns: &[(&str, Value)]) -> Vec<u8> {
     let mut body = (columns.len() as u16).to_be_bytes().to_vec();
     for ((name, _), attribute) in columns.iter().zip(1u16..) {
         body.extend(cstr(name));

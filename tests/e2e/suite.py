@@ -73,6 +73,9 @@ def test():
     yield "release build", cargo("build", "--release", "--bins", "--examples"), None
     yield "matrix", [PYTHON, "tests/e2e/run.py"], None
     yield "pg_stat_statements as the judge", [PYTHON, "tests/e2e/judge.py"], None
+    yield "lineage", [PYTHON, "tests/e2e/lineage.py"], None
+    yield "corpus", [PYTHON, "tests/e2e/corpus.py", "--quick"], None
+    yield "deployments", [PYTHON, "tests/e2e/deployment.py"], None
     yield "TLS", [PYTHON, "tests/e2e/tls.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None

@@ -105,8 +105,27 @@ impl SaveAllColumns {
         // Rows that were read, by key.
         let mut read: Vec<u32> = Vec::new();
         let mut calls = 0;
-        for entry in request.entries.iter().filter(|entry| !entry.failed) {
-            let (index, key) = (usize::from(entry.group), entry.keys[0]);
+        let by = |group: usize| {
+            let facts = &request.groups.get(group)?.statement.facts;
+            Some(facts.equalities.first()?.name.as_str())
+        };
+        let (asked, by) = (by(gets), by(updates).unwrap_or_default());
+        let stream = request.streams.of(gets);
+        for (at, entry) in request
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| !entry.failed)
+        {
+            let index = usize::from(entry.group);
+            let key = if index == gets && asked != Some(by) {
+                // Asked for by something else: the row tells its key.
+                let read =
+                    stream.and_then(|stream| stream.first_value(u32::try_from(at).ok()?, by));
+                read.unwrap_or(0)
+            } else {
+                entry.keys[0]
+            };
             if index == gets && entry.rows == 1 && (many || entry.bytes >= self.settings.min_bytes)
             {
                 read.push(key);
@@ -129,10 +148,10 @@ fn is_save(facts: &Facts) -> bool {
 
 /// The `get()` by the same key read the columns that the UPDATE sets, and the key.
 fn reads_the_same(get: &Facts, save: &Facts) -> bool {
-    let (Some(asked), Some(by)) = (get.equalities.first(), save.equalities.first()) else {
+    let Some(by) = save.equalities.first() else {
         return false;
     };
-    let same = get.equalities.len() == 1 && asked.name == by.name && get.table == save.table;
+    let same = get.table == save.table && !get.equalities.is_empty();
     let own = || (get.columns.iter()).filter(|column| column.table == get.table);
     same && write_loops::is_get(get)
         && own().count() == save.columns.len() + 1

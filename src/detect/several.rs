@@ -29,7 +29,9 @@ pub(super) fn best(
         let keys = list.iter().filter_map(|column| {
             let fit = plausible::check(request, facts, key, column.stream, column.watched)?;
             let source = column.stream.shape.columns.get(column.index)?;
-            (!fit.is_weak() && names::field(&source.name).is_some())
+            // The names may say nothing: that every row is asked for all of them says enough.
+            names::field(&source.name)
+                .is_some()
                 .then_some((column.watched, fit))
         });
         let keys: Vec<(usize, Fit)> = keys.take(MAX_COLUMNS).collect();

@@ -157,7 +157,7 @@ impl Detector for UpdateLoop {
     fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
         // No row: `save()` of a new object with a key, whose INSERT follows.
         let is_turn = |at, entry: &crate::request::Entry| {
-            entry.rows == 1 && !write_loops::is_upsert(request, at)
+            entry.rows == 1 && !write_loops::is_locked(request, at)
         };
         let least = self.settings.min_calls;
         for found in write_loops::search(request, least, is_accused, is_turn) {

@@ -1,7 +1,7 @@
 //! # What it finds
 //!
-//! HTTP requests with `min_writes` writes or more, or whose writes take `min_time` or longer together. It is silent where the
-//! loops of writes reported for the same request explain the number.
+//! Requests with `min_writes` writes or more, or whose writes take `min_time` or longer together. `info` where the loops of
+//! writes that are reported for the same request explain the number, and where nothing shows that it is an HTTP request.
 //!
 //! # Why it hurts
 //!
@@ -30,8 +30,8 @@
 //!
 //! # When it is wrong
 //!
-//! Some answers need all of the writes: allow their route. Only requests that look like HTTP are judged: those with a route in
-//! their comments, and those that read a session or a token. Tasks and commands are left out, and so are requests whose
+//! Some answers need all of the writes: allow their route. What has a route in its comments, or reads a session or a token,
+//! is taken for HTTP; a command without comments may be named, as `info`. Tasks are left out, and so are requests whose
 //! limits are a guess.
 
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
@@ -130,14 +130,21 @@ impl Detector for WriteHeavyRequest {
         let explained = (findings.iter())
             .filter(|finding| EXPLAINING.contains(&finding.cause.detector))
             .fold(0u32, |sum, finding| sum.saturating_add(finding.count));
-        let many = count.saturating_sub(explained) >= self.settings.min_writes;
+        let many = count >= self.settings.min_writes;
         let long = explained == 0 && count > 1 && nanos >= self.settings.min_time.nanos();
         if !(many || long)
             || request.boundary.confidence() < Confidence::Medium
-            || !is_http(request)
+            || request.kind != Kind::Http
         {
             return;
         }
+        // Loops have remedies of their own, and a command may write as much as it likes.
+        let looped = many && count.saturating_sub(explained) < self.settings.min_writes;
+        let severity = if looped || !is_http(request) {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
         let most = writes().max_by_key(|group| group.calls);
         findings.push(Finding {
             cause: Cause {
@@ -146,7 +153,7 @@ impl Detector for WriteHeavyRequest {
                 parent: None,
                 fingerprint: None,
             },
-            severity: Severity::Warning,
+            severity,
             evidence: Evidence::Measured,
             kind: "",
             parent: String::new(),

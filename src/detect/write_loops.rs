@@ -152,6 +152,16 @@ pub(super) fn is_upsert(request: &Request, at: usize) -> bool {
     found && is_get(asked) && asked.table == written.table
 }
 
+/// The write of a row that was locked right before it: a queue, or row by row on purpose.
+pub(super) fn is_locked(request: &Request, at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| query(request, before));
+    let (Some((_, before)), Some((_, group))) = (before, query(request, at)) else {
+        return false;
+    };
+    let (asked, written) = (&before.statement.facts, &group.statement.facts);
+    asked.for_update && asked.table == written.table
+}
+
 /// How many rows these queries were about: the values of their first key.
 pub(super) fn distinct_keys(request: &Request, queries: &[usize]) -> usize {
     let mut keys: Vec<u32> = (queries.iter())

@@ -51,6 +51,10 @@ pub struct Class {
     pool_checks: u64,
     discards: u64,
     unannounced: u64,
+    /// Data statements that surely begin a request, being the first of a connection or the first after a pause; and those of
+    /// them that are known to open requests.
+    beginnings: u64,
+    anchored: u64,
     transactions: u64,
     queries_in_transaction: u64,
     queries: u64,
@@ -103,6 +107,18 @@ impl Class {
     /// A request seems to have begun without such a sign: after a pause, or with a statement that opens requests.
     pub(super) fn unannounced(&mut self) {
         self.unannounced += 1;
+    }
+
+    /// A data statement was the first of a connection, or the first after a pause.
+    pub(super) fn begins(&mut self, anchor: bool) {
+        self.beginnings += 1;
+        self.anchored += u64::from(anchor);
+    }
+
+    /// Statements that open requests open most of them here. Elsewhere a request that such a statement opened goes on
+    /// into those that have none.
+    pub(super) fn trusts_anchors(&self) -> bool {
+        self.anchored * 2 >= self.beginnings
     }
 
     /// Requests of this class are announced, so that weaker signs would only cut them to pieces.

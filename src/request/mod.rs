@@ -8,6 +8,7 @@ mod health_check;
 mod record;
 mod rules;
 mod settings;
+mod signs;
 mod streams;
 mod tracker;
 mod unit;

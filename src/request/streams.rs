@@ -63,6 +63,27 @@ impl Stream {
             .copied()
     }
 
+    /// A column's value in the first row of the result of a query, by the column's name; 0 for NULL.
+    pub fn first_value(&self, entry: u32, name: &str) -> Option<u32> {
+        let at = self
+            .segments
+            .binary_search_by_key(&entry, |segment| segment.entry)
+            .ok()?;
+        let row = self.segments.get(at)?.row as usize;
+        let end = self
+            .segments
+            .get(at + 1)
+            .map_or(self.rows(), |next| next.row as usize);
+        let watched = self.shape.watched.iter().position(|index| {
+            let column = self.shape.columns.get(usize::from(*index));
+            column.is_some_and(|column| *column.name == *name)
+        })?;
+        if row >= end {
+            return None;
+        }
+        self.values.get(row * self.width() + watched).copied()
+    }
+
     /// Adds the rows of a result; `room`: values that may still be kept.
     pub(crate) fn append(&mut self, entry: u32, seen: &RowsSeen<'_>, room: usize) -> usize {
         let width = self.width();

@@ -2,13 +2,13 @@
 
 use super::class::{Class, Usage};
 use super::record::{Boundary, Request, Transaction};
-use super::rules::{self, Connection, Seen, Sign, TraceKey, Verdict, View};
+use super::rules::{self, Connection, Seen, Sign, Verdict, View};
 use super::settings::Settings;
+use super::signs::{sign_of, trace_key};
 use super::unit::Unit;
 use crate::session::{At, Outcome, Query, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Tags};
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Pauses of at least `request.gap` after which a whole connection is no longer taken for one request, unless others of
 /// its class have been: it may have served several, one after the other.
@@ -23,6 +23,8 @@ pub struct Tracker {
     unit: Unit,
     connection: Connection,
     last_ready: At,
+    /// Most requests of the class are not opened by a known statement.
+    doubts_anchors: bool,
     /// BEGIN was the last statement but for such as are no data.
     began: bool,
     /// Only now was it found that the connection serves request after request: what has been taken for one may be
@@ -40,6 +42,7 @@ impl Tracker {
             unit: Unit::new(Boundary::Connection, database),
             connection: Connection::default(),
             last_ready: At(0),
+            doubts_anchors: false,
             began: false,
             surprised: false,
             comment: Vec::new(),
@@ -80,6 +83,14 @@ impl Tracker {
         if pause >= settings.idle_close.nanos() && had_queries {
             self.connection.pauses = self.connection.pauses.saturating_add(1);
         }
+        if sign == Sign::Data
+            && let Some(statement) = statement
+            && (!had_queries || pause >= settings.gap.nanos())
+        {
+            let opener = class.is_opener(statement.fingerprint);
+            class.begins(opener || rules::is_anchor(statement));
+        }
+        self.doubts_anchors = !class.trusts_anchors();
         let opens_transaction = sign == Sign::Data && self.began;
         let seen = Seen {
             sign,
@@ -292,6 +303,7 @@ impl Tracker {
         }
         let boundary = match self.unit.ended_by.unwrap_or(self.unit.opened_by) {
             Boundary::Connection => Boundary::None,
+            Boundary::Anchor if self.doubts_anchors => Boundary::None,
             boundary => boundary,
         };
         let boundary = if self.unit.trace.is_some() {
@@ -337,6 +349,7 @@ impl Tracker {
         };
         let boundary = match boundary {
             Boundary::Route if self.unit.repeats_its_start() => Boundary::None,
+            Boundary::Anchor if self.doubts_anchors => Boundary::None,
             boundary => boundary,
         };
         class.closed(boundary);
@@ -351,44 +364,5 @@ fn after(ended_by: Boundary) -> Boundary {
         Boundary::Gap
     } else {
         ended_by
-    }
-}
-
-fn sign_of(query: &Query<'_>, whose: Whose, idle: bool) -> Sign {
-    match whose {
-        _ if query.outcome == Outcome::Empty => {
-            if idle {
-                Sign::PoolCheck
-            } else {
-                Sign::Other
-            }
-        }
-        _ if query.part.probe => {
-            if idle {
-                Sign::Probe
-            } else {
-                Sign::Other
-            }
-        }
-        // Setting a connection up is nobody's query.
-        _ if query.part.time_zone => Sign::Other,
-        Whose::DiscardAll => Sign::DiscardAll,
-        Whose::Begin if idle => Sign::Begin,
-        Whose::Data => Sign::Data,
-        _ => Sign::Other,
-    }
-}
-
-fn trace_key(tags: &Tags) -> Option<TraceKey> {
-    if tags.trace_id != 0 {
-        Some(if tags.from_middleware {
-            TraceKey::Span(tags.trace_id, tags.span_id)
-        } else {
-            TraceKey::Trace(tags.trace_id)
-        })
-    } else if !tags.request_id.is_empty() {
-        Some(TraceKey::Request(xxh3_64(tags.request_id.as_bytes())))
-    } else {
-        None
     }
 }

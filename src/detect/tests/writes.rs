@@ -1,6 +1,7 @@
 //! Loops of writes and heavy requests, from the SQL that Django sends.
 
 use super::django::Session;
+use crate::detect::{Settings, Severity};
 use crate::request::Boundary;
 
 /// `times` turns of a loop; `{}` is the number of the turn.
@@ -317,16 +318,23 @@ fn many_writes_of_a_request() {
             )
         })
     };
-    let heavy = |all: Vec<String>| {
-        all.iter()
-            .any(|found| found.starts_with("write_heavy_request"))
+    let heavy = |session: Session| {
+        let found = session.inspect(&Settings::default());
+        let mut heavy = found
+            .into_iter()
+            .filter(|found| found.cause.detector == "write_heavy_request");
+        heavy.next().map(|found| found.severity)
     };
     let http = || Session::new().run(session, 1);
-    assert!(heavy(work(http(), 50).all()));
-    assert!(!heavy(work(http(), 49).all()));
-    // Nothing shows that a user waits for it; its limits are a guess.
-    assert!(!heavy(work(Session::new(), 50).all()));
-    assert!(!heavy(work(http(), 50).boundary(Boundary::Gap).all()));
+    assert_eq!(heavy(work(http(), 50)), Some(Severity::Warning));
+    assert_eq!(heavy(work(http(), 49)), None);
+    // Nothing shows that a user waits for it.
+    assert_eq!(heavy(work(Session::new(), 50)), Some(Severity::Info));
+    // Its limits are a guess.
+    assert_eq!(heavy(work(http(), 50).boundary(Boundary::Gap)), None);
     // The loop explains them.
-    assert!(!heavy(each(http(), 60, &[(CREATE, 1)]).all()));
+    assert_eq!(
+        heavy(each(http(), 60, &[(CREATE, 1)])),
+        Some(Severity::Info)
+    );
 }

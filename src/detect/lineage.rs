@@ -33,8 +33,9 @@ pub(super) struct Edge {
     pub others: Vec<usize>,
     /// Queries of the loop, as indices into the entries.
     pub queries: Vec<usize>,
-    /// Rows of the walked results that have a value.
+    /// Rows of the walked results that have a value, and those that were asked for.
     pub rows: usize,
+    pub asked: usize,
     /// How well the names agree.
     pub fit: Fit,
     /// Rows passed over between the first and the last that were walked.
@@ -46,7 +47,7 @@ pub(super) struct Edge {
 impl Edge {
     /// Nearly every row was asked for.
     pub fn covers(&self) -> bool {
-        self.queries.len() * 100 >= self.rows * SCORE
+        self.asked * 100 >= self.rows * SCORE
     }
 }
 

@@ -140,11 +140,17 @@ impl Walk<'_> {
             };
             let key = entry.keys[self.key];
             let there = self.rows_before(query).min(end);
-            if key != 0
-                && let Some(row) = self.column.next(key, from, there)
-            {
+            if key == 0 {
+                continue;
+            }
+            if let Some(row) = self.column.next(key, from, there) {
                 hits.push((query, row));
                 from = row + 1;
+            } else if let Some((_, row)) = hits.last().copied()
+                && self.column.next(key, row, row + 1).is_some()
+            {
+                // The same row once more: a page may count several things of it.
+                hits.push((query, row));
             }
         }
         if !self.holds(queries, &hits, first, end) {
@@ -171,8 +177,12 @@ impl Walk<'_> {
             parent: usize::from(self.column.stream.group),
             column: self.column.index,
             others: Vec::new(),
+            asked: distinct_rows(&hits),
             rows: self.column.filled(first, self.rows_before(last).min(end)),
-            skipped: self.column.filled(low, high + 1).saturating_sub(hits.len()),
+            skipped: self
+                .column
+                .filled(low, high + 1)
+                .saturating_sub(distinct_rows(&hits)),
             queries: matched,
             fit: self.fit,
             after,
@@ -189,7 +199,8 @@ impl Walk<'_> {
         } else {
             MIN_HITS
         };
-        if hits.len() < fewest {
+        let asked = distinct_rows(hits);
+        if asked < fewest {
             return false;
         }
         let enough = |of: usize| hits.len() * 100 >= of * SCORE;
@@ -199,7 +210,7 @@ impl Walk<'_> {
             .count();
         let walked = self.column.filled(*low, high + 1);
         // Percent of the rows on the way that were asked for.
-        let density = hits.len() * 100 / walked.max(1);
+        let density = asked * 100 / walked.max(1);
         if !enough(span) {
             return false;
         }
@@ -289,4 +300,9 @@ impl Walk<'_> {
             _ => false,
         }
     }
+}
+
+/// Rows among matches that never go back.
+fn distinct_rows(hits: &[(usize, u32)]) -> usize {
+    hits.chunk_by(|one, other| one.1 == other.1).count()
 }

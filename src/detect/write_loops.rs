@@ -4,7 +4,7 @@ use super::guards::is_system;
 use super::names;
 use super::runs::Runs;
 use super::{Cause, Evidence, Finding, Severity};
-use crate::request::{Confidence, Entry, Group, Request};
+use crate::request::{Boundary, Confidence, Entry, Group, Request};
 use crate::sql::{Facts, Limit, Verb};
 
 /// Queries between two turns of a loop, at most: as in the patterns of [`Runs`].
@@ -99,12 +99,16 @@ pub(super) fn stretches(
     kept
 }
 
-/// Two queries are one loop body apart and surely of one request: where its limits are a guess, of one transaction.
+/// Two queries are one loop body apart and surely of one request: where its limits are a guess, of one transaction; where
+/// idle time parts requests, also one right behind the other.
 pub(super) fn is_near(request: &Request, last: usize, at: usize) -> bool {
     if at - last > BODY {
         return false;
     }
     if request.boundary.confidence() >= Confidence::Medium {
+        return true;
+    }
+    if request.boundary == Boundary::Gap && at == last + 1 {
         return true;
     }
     let (Some(last), Some(at)) = (request.entries.get(last), request.entries.get(at)) else {

@@ -147,6 +147,24 @@ fn a_reverse_foreign_key_is_proven() {
 }
 
 #[test]
+fn several_questions_of_one_kind_about_each_row_are_one_loop() {
+    let ids = [3, 1, 4, 15, 9];
+    let session = authors(Session::new(), &ids);
+    let session = ids.iter().flat_map(|id| [(id, 1), (id, 2)]).fold(session, |session, (id, state)| {
+        let count = format!(
+            r#"SELECT COUNT(*) AS "__count" FROM "lib_book" WHERE ("lib_book"."author_id" = {id} AND "lib_book"."state" = {state})"#
+        );
+        session.table("lib_book", 16_809).select(&count, &["__count"], vec![vec![int(2)]])
+    });
+    let found = session.findings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("proven aggregate book ×10 lib_author"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_chain_of_relations_has_one_fix() {
     let ids = [3, 1, 4, 15, 9];
     let profile = r#"SELECT "lib_profile"."id", "lib_profile"."author_id" FROM "lib_profile" WHERE "lib_profile"."author_id" = "#;

@@ -165,7 +165,15 @@ impl<W: Watch> Startup<'_, '_, W> {
         self.watch.frontend(request, at);
         self.frontend.consume(REQUEST_LENGTH);
         let answered = match sent {
-            Ok(()) => server.read(self.backend.space()).await,
+            Ok(()) => tokio::select! {
+                biased;
+                bytes = server.read(self.backend.space()) => bytes,
+                // It does not wait for the answer, or is gone, which the server must hear as soon as without pgscope.
+                bytes = client.read(self.frontend.space()) => {
+                    self.frontend.received(bytes?, self.clock.now());
+                    return Ok(Some(Opening::Opaque));
+                }
+            },
             Err(error) => Err(error),
         };
         if let Ok(bytes) = answered {

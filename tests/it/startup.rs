@@ -102,6 +102,27 @@ async fn a_gss_request_is_the_servers_to_answer() {
 }
 
 #[tokio::test]
+async fn what_a_client_does_before_its_gss_request_is_answered_reaches_the_server() {
+    let backend = Backend::tcp().await;
+    let proxy = Proxy::start(backend.address()).await;
+    let mut client = proxy.connect().await;
+    let mut server = backend.accept().await;
+    client.send(&GSS_REQUEST).await;
+    server.expect(&GSS_REQUEST).await;
+    client.send(&startup("app", "cellar")).await;
+    server.expect(&startup("app", "cellar")).await;
+    server.send(b"N").await;
+    client.expect(b"N").await;
+
+    let mut client = proxy.connect().await;
+    let mut server = backend.accept().await;
+    client.send(&GSS_REQUEST).await;
+    server.expect(&GSS_REQUEST).await;
+    client.finish().await;
+    server.expect_end().await;
+}
+
+#[tokio::test]
 async fn what_is_no_startup_packet_is_passed_on() {
     let backend = Backend::tcp().await;
     let proxy = Proxy::start(backend.address()).await;

@@ -9,7 +9,7 @@ use model::{Choices, Side, Step, converse};
 use pgscope::admin::Metrics;
 use pgscope::profiler::{Profiler, Tap};
 use pgscope::session::{At, Event, Session};
-use pgscope::stats::{Filter, Snapshot, Source};
+use pgscope::stats::{Filter, Snapshot, Source, Upstreams};
 use pgscope::units::Period;
 use pgscope::{detect, request, stats};
 use prometheus::{Registry, TextEncoder};
@@ -183,7 +183,8 @@ fn close(connection: &mut Option<Connection>, counts: &mut Counts, now: At) {
 /// All that the edges read, as text.
 fn render(profiler: &Arc<Profiler>, ceiling: usize) -> String {
     let registry = Registry::new();
-    let metrics = Metrics::new(Arc::clone(profiler) as _, "db:5432").expect("metrics");
+    let upstreams = Upstreams::new(["db:5432".to_owned()].into_iter());
+    let metrics = Metrics::new(Arc::clone(profiler) as _, Arc::new(upstreams)).expect("metrics");
     registry.register(Box::new(metrics)).expect("a registry");
     let text = TextEncoder::new()
         .encode_to_string(&registry.gather())

@@ -1,6 +1,6 @@
 //! A client: what it sends, how far ahead of the answers, and how it ends.
 
-use super::request::Request;
+use super::request::{HAS_DATA, Request};
 use super::server::Server;
 use super::sql::{Effect, NAMES, Text, effective, plain, several};
 use super::{Choices, Conversation, message};
@@ -209,7 +209,7 @@ impl Talk<'_, '_> {
         } else {
             self.send(Request::Parse("", Text::new(&[from], "")));
             self.send(Request::Bind("", "", 0));
-            self.send(Request::Execute("", 0));
+            self.send(Request::Execute("", HAS_DATA));
             if swallowed {
                 self.send(Request::Sync);
             }

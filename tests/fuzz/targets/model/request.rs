@@ -4,6 +4,10 @@ use super::message;
 use super::sql::Text;
 use std::rc::Rc;
 
+/// The limit of the Execute of a COPY that data follows. The server refuses any other: the client would not know that
+/// it is asked for data.
+pub const HAS_DATA: u8 = 99;
+
 /// A row of a COPY.
 pub const COPY_DATA: &[u8] = b"1\tzqxj\n";
 

@@ -1,6 +1,6 @@
 //! A server: takes one message after the other and answers.
 
-use super::request::Request;
+use super::request::{HAS_DATA, Request};
 use super::sql::{Effect, Text};
 use super::{Choices, Ended, Expected, message};
 use std::collections::HashMap;
@@ -255,8 +255,9 @@ impl Server {
         let effect = text.effects.first().cloned();
         let rows = matches!(effect, Some(Effect::Select | Effect::Declare(_)));
         let again = state == State::Done && !rows;
+        let dataless = effect == Some(Effect::CopyIn) && limit != u64::from(HAS_DATA);
         portal.state = State::Done;
-        if again || self.refuses(effect.as_ref()) || choices.once_in(16) {
+        if again || dataless || self.refuses(effect.as_ref()) || choices.once_in(16) {
             return self.fail(true, b"55000", choices);
         }
         let statement = text.normal.first().cloned();

@@ -11,7 +11,7 @@ mod wiring;
 
 pub use failure::Failure;
 
-use crate::config::{Address, Problems, Settings, UpstreamList, changes};
+use crate::config::{Address, Problems, Secrets, Settings, UpstreamList, changes};
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -49,15 +49,15 @@ fn signals() -> io::Result<(Stop, Signal)> {
     Ok((stop, signal(SignalKind::hangup())?))
 }
 
-/// Runs until SIGTERM or SIGINT. `token` is what the admin address asks for; `load` reads the configuration again for SIGHUP.
+/// Runs until SIGTERM or SIGINT. `secrets` are what its files hold; `load` reads the configuration again for SIGHUP.
 pub fn serve(
     settings: Settings,
     upstream: UpstreamList,
-    token: Option<String>,
+    secrets: Secrets,
     load: &dyn Fn() -> Result<Settings, Problems>,
 ) -> Result<(), Failure> {
     let inherited = systemd::socket()?;
-    let shared = Arc::new(Shared::new(&settings, upstream.clone(), token)?);
+    let shared = Arc::new(Shared::new(&settings, upstream.clone(), secrets)?);
     panics::hush(Arc::clone(&shared));
     descriptors::check(settings.proxy.max_connections);
     let (relay_runtime, admin_runtime, main_runtime) = (runtime()?, runtime()?, runtime()?);

@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod detect;
+pub mod explain;
 pub mod finding;
 pub mod profiler;
 pub mod proxy;

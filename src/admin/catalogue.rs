@@ -128,6 +128,8 @@ mod specs {
         PROFILING_SECONDS_TOTAL = counter("profiling_seconds_total", ["stage"], "Time that the profiling itself took, by stage.");
         SCRAM_PLUS_REMOVED_TOTAL = counter("scram_plus_removed_total", [],
             "Logins in which SCRAM-SHA-256-PLUS was taken out of the server's offer: the only messages that pgscope changes.");
+        EXPLAIN_TOTAL = counter("explain_total", ["outcome"],
+            "Questions to the server on the side connection of [explain], by what came of them.");
         UPSTREAM_UP = gauge("upstream_up", ["upstream"],
             "1 where the last attempt to connect to the server succeeded, else 0.");
     }

@@ -5,7 +5,7 @@ use super::family::Family;
 use crate::finding::Severity;
 use crate::sql::{Fingerprint, Verb};
 use crate::stats::{
-    ConnectionOutcome, Durations, OTHER, Snapshot, Source, Stage, StatementTotals,
+    ConnectionOutcome, Durations, ExplainOutcome, OTHER, Snapshot, Source, Stage, StatementTotals,
     TransactionOutcome, Upstreams, seconds,
 };
 use prometheus::core::{Collector, Desc};
@@ -94,7 +94,11 @@ impl Families {
         }
         let mut removed = Family::new(&spec::SCRAM_PLUS_REMOVED_TOTAL);
         removed.value([], traffic.offers_changed() as f64);
-        self.push([build, open, ended, profiling, bytes, up, removed]);
+        let mut explain = Family::new(&spec::EXPLAIN_TOTAL);
+        for outcome in ExplainOutcome::ALL {
+            explain.value([outcome.as_str()], traffic.explanations(outcome) as f64);
+        }
+        self.push([build, open, ended, profiling, bytes, up, removed, explain]);
     }
 
     fn queries(&mut self, snapshot: &Snapshot) {

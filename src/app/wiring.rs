@@ -2,7 +2,8 @@
 //! profiler.
 
 use crate::admin::{self, AdminState, Check, HealthCheck, Readiness};
-use crate::config::{Settings, UpstreamList};
+use crate::config::{Secrets, Settings, UpstreamList};
+use crate::explain::{self, Connecting};
 use crate::profiler::Profiler;
 use crate::proxy::{self, Clock, Tls, TlsError};
 use crate::session::At;
@@ -19,7 +20,8 @@ pub struct Shared {
     proxy: Arc<proxy::Shared>,
     clock: Clock,
     admin: admin::Settings,
-    token: Option<String>,
+    secrets: Secrets,
+    explain: explain::Settings,
     readiness: Arc<Readiness>,
 }
 
@@ -28,7 +30,7 @@ impl Shared {
     pub fn new(
         settings: &Settings,
         upstream: UpstreamList,
-        token: Option<String>,
+        secrets: Secrets,
     ) -> Result<Self, TlsError> {
         let tls = Tls::load(&settings.client_tls, &settings.upstream_tls, &upstream)?;
         let profiler = Arc::new(Profiler::new(
@@ -52,7 +54,8 @@ impl Shared {
             admin: admin::Settings {
                 allowed_hosts: settings.admin.allowed_hosts.clone(),
             },
-            token,
+            secrets,
+            explain: settings.explain.clone(),
             readiness: Arc::default(),
         })
     }
@@ -109,7 +112,29 @@ pub async fn relay(
     Ok(())
 }
 
-/// Serves metrics, API and page until `stop` turns true.
+/// The side connection: reaches the server and encrypts as the relay does, on the admin server's thread.
+fn side(shared: &Shared) -> explain::Side {
+    let (proxy, clock) = (Arc::clone(&shared.proxy), shared.clock);
+    let connect = move || -> Connecting {
+        let proxy = Arc::clone(&proxy);
+        Box::pin(async move {
+            let stream = proxy::dial(&proxy).await;
+            stream.map_or_else(
+                |error| Err(error.to_string()),
+                |stream| Ok(Box::new(stream) as _),
+            )
+        })
+    };
+    explain::Side {
+        settings: shared.explain.clone(),
+        password: shared.secrets.password.clone(),
+        inquiry: Arc::clone(&shared.profiler) as _,
+        connector: Arc::new(connect),
+        now: Box::new(move || clock.now()),
+    }
+}
+
+/// Serves metrics, API and page until `stop` turns true, and asks the server where `[explain]` says so.
 pub async fn admin(
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -118,6 +143,9 @@ pub async fn admin(
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
+    if shared.explain.enabled {
+        tokio::spawn(explain::run(side(&shared)));
+    }
     let state = AdminState {
         source: Arc::clone(&shared.profiler) as _,
         readiness: Arc::clone(&shared.readiness),
@@ -125,7 +153,7 @@ pub async fn admin(
         base: shared.clock.time_of_day(At(0)),
         upstreams: Arc::clone(&shared.proxy.upstreams),
         settings: shared.admin.clone(),
-        token: shared.token.clone(),
+        token: shared.secrets.token.clone(),
     };
     admin::serve(listener, state, stopped).await
 }

@@ -95,9 +95,9 @@ fn serve(schema: &Schema, matches: &ArgMatches) -> ExitCode {
     };
     let loaded = config::load(&inputs).and_then(|settings| {
         let upstream = upstream(&settings)?;
-        Ok((upstream, config::admin_token(&settings)?, settings))
+        Ok((upstream, config::secrets(&settings)?, settings))
     });
-    let (upstream, token, settings) = match loaded {
+    let (upstream, secrets, settings) = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return fail(REFUSED, &problems),
     };
@@ -105,7 +105,7 @@ fn serve(schema: &Schema, matches: &ArgMatches) -> ExitCode {
     for warning in flags::strays(schema) {
         tracing::warn!("{warning}");
     }
-    match app::serve(settings, upstream, token, &|| config::load(&inputs)) {
+    match app::serve(settings, upstream, secrets, &|| config::load(&inputs)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(FAILED, &failure),
     }
@@ -128,7 +128,7 @@ fn check(schema: &Schema, matches: &ArgMatches) -> ExitCode {
         texts: flags::inputs(schema, matches),
     };
     let loaded = config::load(&inputs).and_then(|settings| {
-        config::admin_token(&settings)?;
+        config::secrets(&settings)?;
         Ok(settings)
     });
     let settings = match loaded {

@@ -20,11 +20,11 @@ pub use problem::{Problem, Problems, Source, nearest};
 pub use rules::UPSTREAM_MISSING;
 pub use secret::mask;
 pub use sections::{
-    Address, Admin, ClientTls, Detectors, ListenAddress, Log, LogFormat, LogLevel, Proxy, Request,
-    Shutdown, Stats, UpstreamList, UpstreamTls,
+    Address, Admin, ClientTls, Detectors, Explain, ListenAddress, Log, LogFormat, LogLevel, Proxy,
+    Request, Shutdown, Stats, UpstreamList, UpstreamTls,
 };
 pub use show::{Change, changes, resolved};
-pub use token::{admin_token, read_token};
+pub use token::{Secrets, read_token, secrets};
 pub use tree::{Leaf, Schema};
 pub use value::{Kind, Scalar};
 
@@ -56,6 +56,8 @@ pub struct Settings {
     pub request: Request,
     /// `[stats]`
     pub stats: Stats,
+    /// `[explain]`
+    pub explain: Explain,
     /// `[detectors.<name>]`
     pub detectors: Detectors,
 }

@@ -1,6 +1,7 @@
 //! The sections that [`super::Settings`] is composed of. The one file of the configuration that names other modules.
 
 pub use crate::detect::Settings as Detectors;
+pub use crate::explain::Settings as Explain;
 pub use crate::proxy::{
     Address, ClientTls, ListenAddress, Settings as Proxy, ShutdownSettings as Shutdown,
     UpstreamList, UpstreamTls,
@@ -25,6 +26,8 @@ pub const OPTIONAL: &[&str] = &[
     "upstream_tls.cert_file",
     "upstream_tls.key_file",
     "upstream_tls.server_name",
+    "explain.user",
+    "explain.password_file",
 ];
 
 /// Keys whose flag or variable is not spelt after their path: path, flag without dashes, variable.
@@ -46,6 +49,7 @@ pub fn check(settings: &Settings) -> Vec<(&'static str, String)> {
         ),
         ("request", settings.request.validate()),
         ("stats", settings.stats.check()),
+        ("explain", settings.explain.check()),
         ("detectors", settings.detectors.validate()),
     ]
     .into_iter()

@@ -63,6 +63,11 @@ impl Allow {
 }
 
 impl Allow {
+    /// Whether the user accepted findings of this table.
+    pub(super) fn allows_table(&self, table: &str) -> bool {
+        self.tables.iter().any(|entry| matches(entry, table))
+    }
+
     /// Whether the user accepted findings about a table of this statement.
     pub(super) fn allows_tables(&self, facts: &Facts) -> bool {
         super::tables(facts).any(|table| self.tables.iter().any(|entry| matches(entry, table)))

@@ -1,5 +1,6 @@
 //! Detectors that watch a deployment over time rather than one request.
 
+use super::plan::Explained;
 use super::{Cause, Evidence, Finding, Severity};
 use crate::request::{Boundary, Request, Usage};
 use crate::session::{At, SqlState};
@@ -24,7 +25,7 @@ pub trait Monitor: Send {
 pub struct Observed<'a> {
     /// When.
     pub at: At,
-    /// The class, as [`crate::request::Classes::find`] numbers them.
+    /// The class, as [`crate::request::Classes::find`] numbers them; `usize::MAX` for what the server said.
     pub class: usize,
     /// How connections of the class are used, as far as is known.
     pub usage: Usage,
@@ -34,6 +35,20 @@ pub struct Observed<'a> {
     pub open: u32,
     /// What.
     pub what: What<'a>,
+}
+
+impl<'a> Observed<'a> {
+    /// What the server said on the side connection, which is no client's.
+    pub fn of_server(at: At, what: What<'a>) -> Self {
+        Self {
+            at,
+            class: usize::MAX,
+            usage: Usage::Unknown,
+            announced: None,
+            open: 0,
+            what,
+        }
+    }
 }
 
 /// What happened.
@@ -49,6 +64,8 @@ pub enum What<'a> {
     Request(&'a Request),
     /// A connection ended.
     Closed(&'a Connection),
+    /// The server explained a statement; only where `[explain]` is enabled.
+    Explained(&'a Explained<'a>),
 }
 
 /// A connection that ended.

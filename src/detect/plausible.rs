@@ -126,10 +126,15 @@ pub(super) fn check(
         table,
         is_pk: column.attribute == 1 || name == "id",
     };
-    pair.forward()
-        .or_else(|| pair.backward())
-        .or_else(|| pair.alike())
-        .or_else(|| pair.unnamed())
+    match pair.catalog() {
+        Some(Verdict::Confirmed(fit)) => Some(fit),
+        // Two columns may still refer to the same third one.
+        Some(Verdict::Refuted) => pair.alike(),
+        None => (pair.forward())
+            .or_else(|| pair.backward())
+            .or_else(|| pair.alike())
+            .or_else(|| pair.unnamed()),
+    }
 }
 
 /// The table behind a name in the SELECT list: Django writes an alias (`T3`) for a table's second use.
@@ -153,7 +158,38 @@ struct Pair<'a> {
     is_pk: bool,
 }
 
+/// What the server's catalog says of a pair.
+enum Verdict {
+    Confirmed(Fit),
+    Refuted,
+}
+
 impl Pair<'_> {
+    /// One of the two columns refers to the other, or to something else; `None` where nobody asked the server, or it has no
+    /// foreign key on either.
+    fn catalog(&self) -> Option<Verdict> {
+        let known = self.request.foreign_keys.as_ref()?;
+        let asked = if self.key.table.is_empty() {
+            &*self.child.table
+        } else {
+            real_table(self.child, &self.key.table)
+        };
+        let (key, name, table) = (&*self.key.name, self.name, self.table);
+        let forward = known.confirms(table, name, asked, key);
+        let backward = known.confirms(asked, key, table, name);
+        if forward == Some(true) {
+            return Some(Verdict::Confirmed(Fit::new(Name::Exact, 50)));
+        }
+        if backward == Some(true) {
+            return Some(Verdict::Confirmed(Fit::new(Name::Exact, 20)));
+        }
+        // The key of a child model is the foreign key to its parent: both may refer to the same row.
+        let same = known.target(table, name).is_some()
+            && known.target(table, name) == known.target(asked, key);
+        let refuted = forward == Some(false) || backward == Some(false);
+        (refuted && !same).then_some(Verdict::Refuted)
+    }
+
     fn asks_for_primary_key(&self) -> bool {
         is_own(self.child, self.key) && is_primary_key(self.child, self.key)
     }

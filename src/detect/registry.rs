@@ -5,10 +5,10 @@ use super::{
     aborted_transaction, asgi_persistent_connections, cacheable_query, connection_churn,
     count_then_fetch, deep_offset, delete_loop, duplicate_query, get_or_create_loop, hot_query,
     huge_in_list, idle_in_transaction, insert_loop, large_result, long_transaction, m2m_add_loop,
-    n_plus_one, no_health_checks, non_sargable, pool_pressure, random_order, repr_queryset,
-    request_query_count, save_all_columns, serializer_depth, session_overhead, slow_query,
-    slow_request, timezone_round_trip, unbounded_select, update_loop, wide_rows,
-    write_heavy_request,
+    missing_index, n_plus_one, no_health_checks, non_sargable, pool_pressure, random_order,
+    repr_queryset, request_query_count, save_all_columns, serializer_depth, session_overhead,
+    slow_query, slow_request, table_audit, timezone_round_trip, unbounded_select, update_loop,
+    wide_rows, write_heavy_request,
 };
 use crate::request::{Kind, Request};
 
@@ -165,6 +165,8 @@ pub const REGISTRY: &[Registration] = &[
         cacheable_query::CacheableQuery,
         "a query whose answer does not change"
     ),
+    monitor!(missing_index::MissingIndex, "a table without an index"),
+    monitor!(table_audit::TableAudit, "a large table read whole"),
 ];
 
 /// Configuration sections of all detectors, `[detectors.<name>]`.
@@ -237,6 +239,10 @@ pub struct Settings {
     pub hot_query: hot_query::Settings,
     /// Answers that do not change.
     pub cacheable_query: cacheable_query::Settings,
+    /// Plans without an index.
+    pub missing_index: missing_index::Settings,
+    /// Large tables that are read from end to end.
+    pub table_audit: table_audit::Settings,
 }
 
 impl Settings {

@@ -4,6 +4,7 @@
 //! connections share sits behind one mutex, taken once a chunk that ends a query and never across an
 //! await; a scrape holds it for a copy. A std mutex, since nothing under it ever waits.
 
+mod inquiry;
 mod notice;
 mod source;
 mod tap;
@@ -12,6 +13,7 @@ mod tests;
 mod transaction;
 mod watch;
 
+pub use inquiry::Inquiry;
 pub use tap::Tap;
 
 use crate::detect::{self, Detectors};

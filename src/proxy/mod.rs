@@ -72,4 +72,4 @@ pub use shared::Shared;
 pub use stream::Stream;
 pub use tls::{ClientMode, ClientTls, Tls, TlsError, UpstreamMode, UpstreamTls, check_together};
 pub use unreachable::Unreachable;
-pub use upstream::probe;
+pub use upstream::{dial, probe};

@@ -128,6 +128,11 @@ pub async fn probe(shared: &Arc<Shared>) -> Result<(), Unreachable> {
     Err(failed.into_iter().map(|(_, error)| error).collect())
 }
 
+/// A new connection to a server, for pgscope's own use. Counts as an attempt for `upstream_up`.
+pub async fn dial(shared: &Shared) -> Result<Stream, Unreachable> {
+    connect(shared).await.map(|(stream, _)| stream)
+}
+
 /// A connection to the first server that can be reached.
 async fn connect(shared: &Shared) -> Result<(Stream, Server), Unreachable> {
     let mut failed = Unreachable::default();

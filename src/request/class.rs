@@ -1,10 +1,12 @@
 //! What is learned of a class of clients: connections that one deployment opens the same way.
 
+use super::foreign_keys::ForeignKeys;
 use super::record::Boundary;
 use super::rules::Gaps;
 use super::streams::Catalog;
 use crate::sql::Fingerprint;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 /// What makes two connections alike.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -34,6 +36,8 @@ pub enum Usage {
 const REMEMBERED: usize = 100;
 /// Statements watched as possible openers of requests.
 const MAX_OPENERS: usize = 64;
+/// Databases whose foreign keys are kept.
+const MAX_DATABASES: usize = 16;
 
 /// How often a statement opened a burst of statements, and how often it was seen at all.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +69,8 @@ pub struct Class {
     requests: [u64; 10],
     /// Tables of its database.
     pub(super) catalog: Catalog,
+    /// Foreign keys of its database, where the server was asked for them.
+    pub(super) foreign_keys: Option<Arc<ForeignKeys>>,
 }
 
 impl Class {
@@ -187,6 +193,8 @@ pub struct Classes {
     refused: u64,
     index: HashMap<ClassKey, usize>,
     all: Vec<(ClassKey, Class)>,
+    /// By database; at most [`MAX_DATABASES`].
+    foreign_keys: HashMap<String, Arc<ForeignKeys>>,
 }
 
 impl Classes {
@@ -204,6 +212,7 @@ impl Classes {
             refused: 0,
             index: HashMap::new(),
             all: vec![(key, Class::default())],
+            foreign_keys: HashMap::new(),
         }
     }
 
@@ -218,8 +227,25 @@ impl Classes {
         }
         let index = self.all.len();
         self.index.insert(key.clone(), index);
-        self.all.push((key, Class::default()));
+        let class = Class {
+            foreign_keys: self.foreign_keys.get(&key.database).cloned(),
+            ..Class::default()
+        };
+        self.all.push((key, class));
         index
+    }
+
+    /// What the server says of the foreign keys of a database, for the requests to come.
+    pub fn set_foreign_keys(&mut self, database: &str, keys: &Arc<ForeignKeys>) {
+        let known = self.foreign_keys.contains_key(database);
+        if !known && self.foreign_keys.len() >= MAX_DATABASES {
+            return;
+        }
+        let own = |(key, _): &&mut (ClassKey, Class)| key.database == database;
+        for (_, class) in self.all.iter_mut().skip(1).filter(own) {
+            class.foreign_keys = Some(Arc::clone(keys));
+        }
+        (self.foreign_keys).insert(database.to_owned(), Arc::clone(keys));
     }
 
     /// The class at a place that [`Classes::find`] gave.

@@ -4,6 +4,7 @@
 //! it ended; [`Classes`] keeps what is learned across connections of one deployment.
 
 mod class;
+mod foreign_keys;
 mod health_check;
 mod record;
 mod rules;
@@ -14,6 +15,7 @@ mod tracker;
 mod unit;
 
 pub use class::{Class, ClassKey, Classes, Usage};
+pub use foreign_keys::ForeignKeys;
 pub use health_check::{HealthChecks, Sign};
 pub use record::{Boundary, Confidence, Entry, Group, Kind, Request, Transaction};
 pub use settings::Settings;

@@ -1,5 +1,6 @@
 //! A request as detectors and statistics see it.
 
+use super::foreign_keys::ForeignKeys;
 use super::streams::Streams;
 use crate::session::{At, RowShape, SqlState, Widest};
 use crate::sql::{Fingerprint, Statement};
@@ -268,6 +269,8 @@ pub struct Request {
     pub streams: Streams,
     /// Transaction blocks that ended in it, at most 100.
     pub transactions: Vec<Transaction>,
+    /// The foreign keys of its database, where the server was asked for them.
+    pub foreign_keys: Option<Arc<ForeignKeys>>,
 }
 
 impl Request {

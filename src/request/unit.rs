@@ -154,6 +154,7 @@ impl Unit {
         let request = &mut self.request;
         if request.queries == 0 {
             request.opened = query.started;
+            request.foreign_keys.clone_from(&class.foreign_keys);
             self.idled = query.idled;
         }
         request.nanos += nanos;

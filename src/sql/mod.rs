@@ -8,6 +8,7 @@ mod cast;
 pub mod comment;
 mod cursor;
 mod facts;
+mod generic;
 mod keys;
 mod keyword;
 mod lexer;
@@ -25,6 +26,7 @@ mod verb;
 
 pub use comment::Tags;
 pub use facts::{Column, Facts, Join, Limit, Projection};
+pub use generic::Generic;
 pub use keys::{Keys, MAX_KEYS};
 pub use normalise::{Dialect, Digest, Part};
 pub use verb::{Class, Verb};

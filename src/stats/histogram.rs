@@ -105,6 +105,20 @@ impl Durations {
         seconds(self.0.sum)
     }
 
+    /// Durations in the buckets that begin at `nanos` or above.
+    pub fn above(&self, nanos: u64) -> u64 {
+        let begins = |bucket: usize| {
+            bucket
+                .checked_sub(1)
+                .map_or(0, |before| DURATION_BOUNDS[before])
+        };
+        let counts = self.0.counts.iter().enumerate();
+        counts
+            .filter(|(bucket, _)| begins(*bucket) >= nanos)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
     /// (upper bound in seconds, durations at or below it) of every finite bucket.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         self.0

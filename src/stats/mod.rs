@@ -36,9 +36,9 @@ pub use settings::Settings;
 pub use snapshot::{DatabaseRow, Snapshot, TransactionOutcome};
 pub use source::{BoundaryInfo, Filter, SessionInfo, Source};
 pub use sqlstates::ErrorRow;
-pub use statements::{StatementEntry, StatementRow, StatementSlot, StatementTotals};
+pub use statements::{Load, StatementEntry, StatementRow, StatementSlot, StatementTotals};
 pub use store::Stats;
-pub use traffic::{ConnectionOutcome, Stage, Traffic};
+pub use traffic::{ConnectionOutcome, ExplainOutcome, Stage, Traffic};
 pub use upstreams::{MAX_UPSTREAMS, Upstreams};
 pub use words::Table;
 

@@ -109,6 +109,7 @@ impl Settings {
             + 2 // bytes_total
             + super::MAX_UPSTREAMS // upstream_up
             + 1 // scram_plus_removed_total
+            + super::ExplainOutcome::ALL.len()
             + super::snapshot::BLIND_REASONS.len()
             + super::Stage::ALL.len()
             + (MAX_WORDS + 1) // events_dropped_total

@@ -3,7 +3,7 @@
 use super::histogram::{Durations, Quantiles, Summary};
 use super::names::DatabaseSet;
 use super::queries::QuerySample;
-use crate::sql::{Fingerprint, Statement};
+use crate::sql::{Fingerprint, Statement, Verb};
 use lru::LruCache;
 use std::sync::Arc;
 
@@ -45,6 +45,17 @@ pub struct StatementRow {
     pub totals: StatementTotals,
     quantiles: Quantiles,
     databases: DatabaseSet,
+}
+
+/// What a statement takes, for who looks for those that take most.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Load {
+    /// The statement.
+    pub fingerprint: Fingerprint,
+    /// Time of all its queries, seconds.
+    pub seconds: f64,
+    /// Its slow queries.
+    pub slow: u64,
 }
 
 /// A statement as the API shows it.
@@ -137,6 +148,25 @@ impl Statements {
         &self.rows
     }
 
+    /// What each SELECT takes. A query counts as slow from the first bucket of the histogram that begins at `slow` or above.
+    pub(super) fn loads(&self, slow: u64) -> Vec<Load> {
+        let selects = |row: &&StatementRow| row.statement.facts.verb == Verb::Select;
+        (self.rows.iter().filter(selects))
+            .map(|row| Load {
+                fingerprint: row.statement.fingerprint,
+                seconds: row.totals.durations.seconds(),
+                slow: row.totals.durations.above(slow),
+            })
+            .collect()
+    }
+
+    /// A statement and the databases it was seen in.
+    pub(super) fn find(&self, fingerprint: Fingerprint) -> Option<(&Arc<Statement>, DatabaseSet)> {
+        let slot = *self.slots.peek(&fingerprint)?;
+        let row = self.rows.get(slot as usize)?;
+        Some((&row.statement, row.databases))
+    }
+
     /// What evicted rows left.
     pub(super) fn other(&self) -> &StatementTotals {
         &self.other
@@ -172,7 +202,6 @@ impl Statements {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::Verb;
     use proptest::prelude::*;
 
     fn call(table: &mut Statements, number: u64, nanos: u64, rows: u64, error: bool) {
@@ -220,6 +249,19 @@ mod tests {
         let mut table = Statements::new(2);
         call(&mut table, 1, 1, 0, false);
         table.slot(Fingerprint(1), || unreachable!("it has a row"));
+    }
+
+    #[test]
+    fn slow_queries_are_those_in_the_buckets_above() {
+        let mut table = Statements::new(2);
+        let loads = |table: &Statements, slow: u64| table.loads(slow * 1_000_000)[0].slow;
+        for millis in [1, 90, 100, 101, 300] {
+            call(&mut table, 1, millis * 1_000_000, 0, false);
+        }
+        assert_eq!(loads(&table, 100), 2);
+        assert_eq!(loads(&table, 200), 1, "never more than there are");
+        assert_eq!(loads(&table, 0), 5);
+        assert_eq!(table.loads(0)[0].seconds, 0.592);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::recent::{Recent, RecentRequest};
 use super::requests::{RouteEntry, Routes};
 use super::snapshot::{BLIND_REASONS, DatabaseRow, Snapshot, TransactionOutcome};
 use super::sqlstates::SqlStates;
-use super::statements::{StatementEntry, StatementSlot, Statements};
+use super::statements::{Load, StatementEntry, StatementSlot, Statements};
 use super::words::{Counters, Table};
 use super::{Filter, OTHER, Settings};
 use crate::request::Request;
@@ -215,6 +215,26 @@ impl Stats {
             Ok(database) => self.statements.entries(database, filter.limit),
             Err(NoSuchDatabase) => Vec::new(),
         }
+    }
+
+    /// What each SELECT takes; `slow` in nanoseconds.
+    pub fn loads(&self, slow: u64) -> Vec<Load> {
+        self.statements.loads(slow)
+    }
+
+    /// A statement that has a row, and the databases that it was seen in.
+    pub fn find(&self, fingerprint: Fingerprint) -> Option<(Arc<Statement>, Vec<Arc<str>>)> {
+        let (statement, seen) = self.statements.find(fingerprint)?;
+        let named = self
+            .databases()
+            .filter(|(number, _)| seen.contains(*number));
+        Some((Arc::clone(statement), named.map(|(_, name)| name).collect()))
+    }
+
+    /// The databases that have a number of their own.
+    pub fn databases(&self) -> impl Iterator<Item = (u16, Arc<str>)> {
+        let names = self.queries.databases.all().iter().enumerate().skip(1);
+        names.map(|(number, name)| (number as u16, Arc::clone(name)))
     }
 
     fn number(&self, filter: &Filter) -> Result<Option<u16>, NoSuchDatabase> {

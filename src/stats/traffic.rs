@@ -71,6 +71,35 @@ impl Stage {
     }
 }
 
+/// What came of a question on the side connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum ExplainOutcome {
+    /// The server answered.
+    Ok,
+    /// The server refused it: the text cannot be planned, a time limit, a missing privilege.
+    Failed,
+    /// It is not put to the server: not one plain SELECT.
+    Skipped,
+    /// The server could not be reached, or did not let pgscope in.
+    Unreachable,
+}
+
+impl ExplainOutcome {
+    /// All outcomes, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Failed, Self::Skipped, Self::Unreachable];
+
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// Lock-free totals of the relay. Relaxed order: a scrape needs each number, not their instant.
 #[derive(Debug, Default)]
 pub struct Traffic {
@@ -81,6 +110,7 @@ pub struct Traffic {
     profiling: [AtomicU64; Stage::ALL.len()],
     scram_plus_removed: AtomicU64,
     panics: AtomicU64,
+    explain: [AtomicU64; ExplainOutcome::ALL.len()],
 }
 
 impl Traffic {
@@ -125,6 +155,16 @@ impl Traffic {
     /// What the profiling has taken, nanoseconds.
     pub fn profiling(&self, stage: Stage) -> u64 {
         self.profiling[stage as usize].load(Ordering::Relaxed)
+    }
+
+    /// A question on the side connection came to this.
+    pub fn explained(&self, outcome: ExplainOutcome) {
+        self.explain[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Questions that [`Traffic::explained`] counted.
+    pub fn explanations(&self, outcome: ExplainOutcome) -> u64 {
+        self.explain[outcome as usize].load(Ordering::Relaxed)
     }
 
     /// Something panicked.

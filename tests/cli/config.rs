@@ -95,7 +95,7 @@ fn unknown_keys_name_the_nearest() {
         ),
         "error: FILE:2:1: unknown key `lisen`\n  hint: did you mean `listen`?\n\
          error: FILE:5:1: unknown key `request.idle_colse`\n  hint: did you mean `idle_close`?\n\
-         error: FILE:6:2: unknown section `loging`\n  hint: known here: admin, client_tls, detectors, listen, log, proxy, request, shutdown, stats, upstream, upstream_tls\n\
+         error: FILE:6:2: unknown section `loging`\n  hint: known here: admin, client_tls, detectors, explain, listen, log, proxy, request, shutdown, stats, upstream, upstream_tls\n\
          error: FILE:9:1: unknown key `log.idle_close`\n  hint: `idle_close` belongs in section `[request]`\n"
     );
 }

@@ -77,6 +77,7 @@ def test():
     yield "corpus", [PYTHON, "tests/e2e/corpus.py", "--quick"], None
     yield "deployments", [PYTHON, "tests/e2e/deployment.py"], None
     yield "TLS", [PYTHON, "tests/e2e/tls.py"], None
+    yield "side connection", [PYTHON, "tests/e2e/explain.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
     yield "tees", [PYTHON, "tests/suites/tee_check.py"], None

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("units", 0),
     ("wire", 0),
     ("sql", 0),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("profiler", 5),
     ("proxy", 6),
     ("admin", 6),
+    ("explain", 6),
     ("config", 7),
     ("app", 8),
     ("cli", 9),

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cancels;
+mod explain;
 mod faults;
 mod lifecycle;
 mod metrics;

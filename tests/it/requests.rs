@@ -57,6 +57,7 @@ impl World {
                 Step::Backend(bytes) => client.tap.backend(&bytes, self.now, 0),
                 Step::Pass(time) => self.now = At(self.now.0 + time.as_nanos() as u64),
                 Step::Close => client.tap.close(self.now),
+                Step::Explain(_) => panic!("no server is asked here"),
                 Step::Open | Step::CloseAll => panic!("one client at a time: {line}"),
             }
         }

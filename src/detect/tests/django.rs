@@ -2,7 +2,7 @@
 
 use crate::detect::{Detectors, Finding, Settings};
 use crate::request::{self, Boundary, ClassKey};
-use crate::request::{Classes, Request, Tracker, Transaction};
+use crate::request::{Classes, ForeignKeys, Request, Tracker, Transaction};
 use crate::session::{
     At, Outcome, Protocol, Query, RowColumn, RowShape, RowsSeen, SqlState, TransactionStatus,
 };
@@ -51,6 +51,16 @@ impl Session {
     /// The table that the next statement reads, and its OID.
     pub(super) fn table(mut self, name: &str, oid: u32) -> Self {
         self.table = (name.to_owned(), oid);
+        self
+    }
+
+    /// The server has said that these columns of tables refer to those.
+    pub(super) fn refers(mut self, keys: &[((&str, &str), (&str, &str))]) -> Self {
+        let mut known = ForeignKeys::default();
+        for (child, parent) in keys {
+            known.add(*child, *parent);
+        }
+        self.classes.set_foreign_keys("", &Arc::new(known));
         self
     }
 

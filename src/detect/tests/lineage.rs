@@ -277,3 +277,47 @@ fn without_limits_only_the_list_just_before_counts() {
         .fold(session, |session, id| get_author(session, *id));
     assert_eq!(session.findings().len(), 1);
 }
+
+/// `db_column="written_by"`: no name tells what it is.
+fn written(session: Session) -> Session {
+    let sql = r#"SELECT "lib_book"."id", "lib_book"."written_by" FROM "lib_book""#;
+    let ids = [3, 1, 4, 1, 5, 9, 2, 6];
+    let rows = ids.iter().enumerate();
+    let rows = rows.map(|(at, id)| vec![int(100 + at as i64), int(*id)]);
+    let session =
+        session
+            .table("lib_book", 16_809)
+            .select(sql, &["id", "written_by"], rows.collect());
+    // Some are in a cache, so that the values alone prove little.
+    [3, 4, 9, 2, 6].into_iter().fold(session, get_author)
+}
+
+#[test]
+fn the_catalog_of_the_server_confirms_what_no_name_tells() {
+    assert_eq!(
+        written(Session::new()).findings(),
+        ["run loop_get  ×5 : in_bulk(ids) or filter(pk__in=ids) once, before the loop"]
+    );
+    let known = [(("lib_book", "written_by"), ("lib_author", "id"))];
+    let findings = written(Session::new().refers(&known)).findings();
+    let [finding] = &findings[..] else {
+        panic!("one finding: {findings:?}")
+    };
+    assert!(finding.starts_with("proven forward_fk"), "{finding}");
+}
+
+#[test]
+fn the_catalog_of_the_server_refutes_what_names_and_values_agree_on() {
+    let ids = [7, 3, 9, 3, 5, 1, 8, 2];
+    let walk = |session| {
+        let session = books(session, &ids);
+        let session = (ids.iter()).fold(session, |session, id| get_author(session, *id));
+        session.findings().concat()
+    };
+    let author = |to| [(("lib_book", "author_id"), (to, "id"))];
+    assert!(walk(Session::new().refers(&author("lib_author"))).starts_with("proven forward_fk"));
+    assert!(walk(Session::new().refers(&author("crm_author"))).starts_with("run loop_get"));
+    // A column that it does not know (`db_constraint=False`) is judged by names and values.
+    let other = [(("lib_loan", "book_id"), ("lib_book", "id"))];
+    assert!(walk(Session::new().refers(&other)).starts_with("proven forward_fk"));
+}

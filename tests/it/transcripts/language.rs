@@ -3,7 +3,8 @@
 //! `>` from the client, `<` from the server, `+ 5ms` lets time pass, `close` ends the connection, `open` leaves it as it is
 //! and goes on with a new one, `close all` ends all of them, the lines from `repeat 20` to `end` run so many times,
 //! `query TEXT -> 3 rows` is a whole simple query and its answer; `-> 3 rows id body:2000` says which columns of a table
-//! it has, and how wide a value is; `author_id=20` counts up from 20. `=` lines are what pgscope made of it.
+//! it has, and how wide a value is; `author_id=20` counts up from 20. `explain JSON` is what the side
+//! connection brings. `=` lines are what pgscope made of it.
 
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub enum Step {
     Open,
     Close,
     CloseAll,
+    /// What the server explains of the SELECT that took most time: its plan, and its tables.
+    Explain(String),
 }
 
 /// The lines of a conversation in the order in which they run; without those of `repeat`, `=` and comments.
@@ -49,6 +52,7 @@ pub fn steps(line: &str, status: &mut u8) -> Vec<Step> {
         "open" => vec![Step::Open],
         "close" if rest == "all" => vec![Step::CloseAll],
         "close" => vec![Step::Close],
+        "explain" => vec![Step::Explain(rest.to_owned())],
         "query" => query(rest, status),
         _ => panic!("unknown line: {line}"),
     }

@@ -6,7 +6,8 @@
 pub mod language;
 
 use language::{Step, lines, steps};
-use pgscope::profiler::Profiler;
+use pgscope::detect::{Explained, Plan, Table};
+use pgscope::profiler::{Inquiry, Profiler};
 use pgscope::session::{At, Event, Outcome, Protocol, Session, TransactionStatus};
 use pgscope::stats::{Filter, Source};
 use std::fmt::Write as _;
@@ -152,6 +153,7 @@ fn run(text: &str) -> String {
                     left.drain(..).for_each(|mut tap| tap.close(now));
                     tap.close(now);
                 }
+                Step::Explain(json) => explain(&profiler, &json, now),
             }
             if !terse {
                 for event in events {
@@ -200,6 +202,30 @@ fn run(text: &str) -> String {
     out
 }
 
+/// Tells the profiler what the side connection would of the SELECT that took most time.
+fn explain(profiler: &Profiler, json: &str, now: At) {
+    let said: serde_json::Value = serde_json::from_str(json).unwrap();
+    let number = |name: &str| said[name].as_u64().unwrap();
+    let plan = Plan::read(&said["plan"]).unwrap();
+    let table = Table {
+        schema: plan.scans[0].schema.clone(),
+        name: plan.scans[0].table.clone(),
+        rows: number("rows") as f64,
+        scans: number("scans"),
+        read: number("read"),
+        indexes: Vec::new(),
+    };
+    let loads = profiler.loads(0);
+    let longest = loads.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let (statement, databases) = profiler.statement(longest.unwrap().fingerprint).unwrap();
+    let explained = Explained {
+        statement: &statement,
+        plan: &plan,
+        tables: &[table],
+    };
+    profiler.explained(&databases[0], &explained, now);
+}
+
 /// The events alone, with every message fed in pieces of `size` bytes.
 fn events(text: &str, size: usize) -> Vec<String> {
     let mut session = Session::new();
@@ -231,6 +257,7 @@ fn events(text: &str, size: usize) -> Vec<String> {
                         .for_each(|mut session: Session| session.close(now, &mut sink));
                     session.close(now, &mut sink);
                 }
+                Step::Explain(_) => {}
             }
         }
     }

@@ -9,6 +9,7 @@ must refuse.
 
 import argparse
 import re
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from harness.console import Checks, eventually, say
 from harness.postgres import Postgres, server_user
 from harness.process import Child, folder
 from harness.servers import Pgscope, binary
+from tls import Certificates
 
 DATABASE, PASSWORD = "explained", "correct horse \u00fc"
 SCHEMA = f"""
@@ -71,7 +73,7 @@ def main():
     binary()  # ends here where there is none
     checks = Checks("explain")
     server = Server(of_major(options.major) if options.major else Postgres())
-    for test in (finds, silent_with_the_index, cannot_write, keeps_its_pace, backs_off, wrong_password):
+    for test in (finds, silent_with_the_index, cannot_write, keeps_its_pace, backs_off, wrong_password, encrypted):
         if options.only in test.__name__:
             with checks.guard(test.__name__):
                 test(checks, server)
@@ -344,6 +346,32 @@ def wrong_password(checks, server):
         checks.that(outcomes(proxy)["unreachable"] >= 1, "wrong password: it is counted", outcomes(proxy))
         run(proxy, BY_KEY)
         checks.that(proxy.metrics().total("queries_total") >= 2, "wrong password: traffic goes on")
+
+
+def encrypted(checks, server):
+    """The side connection is encrypted as [upstream_tls] says, and logs in with SCRAM over it."""
+    certificates = Certificates()
+    for source, name in ((certificates.cert("server"), "server.crt"), (certificates.key("server"), "server.key")):
+        place = server.data / name
+        shutil.copyfile(source, place)
+        place.chmod(0o600)
+        if user := server_user():
+            shutil.chown(place, *user)
+    hba = server.data / "pg_hba.conf"
+    hba.write_text("hostssl all scope all scram-sha-256\nhost all shop all trust\nlocal all all trust\n")
+    server.ask("ALTER SYSTEM SET ssl = on")
+    server.ask("SELECT pg_reload_conf()")
+    root = str(certificates.cert("root"))
+    words = ["--upstream-tls-mode", "verify-full", "--upstream-tls-root-cert-file", root]
+    with scope(server, *words) as proxy:
+        run(proxy, NEWEST)
+        counts = settled(proxy, 2)
+        checks.equal(counts["ok"], 2, "encrypted: it is asked, though only TLS may log in")
+        sql = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'pgscope explain'"
+        checks.equal(server.ask(sql), [("t",)], "encrypted: the server sees one connection, with TLS")
+    with scope(server) as proxy:
+        run(proxy, NEWEST)
+        eventually(lambda: outcomes(proxy)["unreachable"] >= 1, "without TLS it is not let in")
 
 
 if __name__ == "__main__":

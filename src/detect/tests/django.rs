@@ -54,11 +54,11 @@ impl Session {
         self
     }
 
-    /// The server has said that these columns of tables refer to those.
-    pub(super) fn refers(mut self, keys: &[((&str, &str), (&str, &str))]) -> Self {
+    /// The server has said which columns refer to which: table and column, table and column.
+    pub(super) fn refers(mut self, keys: &[[&str; 4]]) -> Self {
         let mut known = ForeignKeys::default();
-        for (child, parent) in keys {
-            known.add(*child, *parent);
+        for [child, key, parent, target] in keys {
+            known.add((child, key), (parent, target));
         }
         self.classes.set_foreign_keys("", &Arc::new(known));
         self

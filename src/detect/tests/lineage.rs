@@ -298,7 +298,7 @@ fn the_catalog_of_the_server_confirms_what_no_name_tells() {
         written(Session::new()).findings(),
         ["run loop_get  ×5 : in_bulk(ids) or filter(pk__in=ids) once, before the loop"]
     );
-    let known = [(("lib_book", "written_by"), ("lib_author", "id"))];
+    let known = [["lib_book", "written_by", "lib_author", "id"]];
     let findings = written(Session::new().refers(&known)).findings();
     let [finding] = &findings[..] else {
         panic!("one finding: {findings:?}")
@@ -314,10 +314,10 @@ fn the_catalog_of_the_server_refutes_what_names_and_values_agree_on() {
         let session = (ids.iter()).fold(session, |session, id| get_author(session, *id));
         session.findings().concat()
     };
-    let author = |to| [(("lib_book", "author_id"), (to, "id"))];
+    let author = |to| [["lib_book", "author_id", to, "id"]];
     assert!(walk(Session::new().refers(&author("lib_author"))).starts_with("proven forward_fk"));
     assert!(walk(Session::new().refers(&author("crm_author"))).starts_with("run loop_get"));
     // A column that it does not know (`db_constraint=False`) is judged by names and values.
-    let other = [(("lib_loan", "book_id"), ("lib_book", "id"))];
+    let other = [["lib_loan", "book_id", "lib_book", "id"]];
     assert!(walk(Session::new().refers(&other)).starts_with("proven forward_fk"));
 }

@@ -125,6 +125,7 @@ pub(super) fn check(
         name,
         table,
         is_pk: column.attribute == 1 || name == "id",
+        is_text: column.is_text(),
     };
     match pair.catalog() {
         Some(Verdict::Confirmed(fit)) => Some(fit),
@@ -156,6 +157,8 @@ struct Pair<'a> {
     name: &'a str,
     table: &'a str,
     is_pk: bool,
+    /// It holds short texts.
+    is_text: bool,
 }
 
 /// What the server's catalog says of a pair.
@@ -241,7 +244,9 @@ impl Pair<'_> {
 
     /// A primary key of the list asks for the rows that refer to it.
     fn backward(&self) -> Option<Fit> {
-        if !self.is_pk {
+        // Another unique column (`to_field`) holds texts; numbers would agree by chance.
+        let unique = self.is_text && names::field(self.name).is_none();
+        if !self.is_pk && !unique {
             return None;
         }
         if names::is_object_id(&self.key.name) {
@@ -267,6 +272,9 @@ impl Pair<'_> {
             names::fit(field, self.table)
         };
         if fit < Name::Exact && self.leads_elsewhere(field, self.table) {
+            return None;
+        }
+        if !self.is_pk && fit < Name::Exact {
             return None;
         }
         Some(match fit {

@@ -73,7 +73,10 @@ impl Found<'_> {
             Some(field) if own && !self.is_backward(table) => {
                 self.forward(Name::Known(format!("{}{field}", self.path)))
             }
-            _ if self.is_pk => self.backward(self.owner(table, self.path.clone())),
+            // Also to another unique column (`to_field`).
+            _ if self.is_pk || (!key_is_pk && names::field(&self.key.name).is_some()) => {
+                self.backward(self.owner(table, self.path.clone()))
+            }
             // A foreign key whose column is not called so.
             _ if key_is_pk => self.forward(Name::Column(format!("{}{}", self.path, self.name))),
             _ => self.with_parent(Kind::LoopGet, Name::Unknown),

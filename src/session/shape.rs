@@ -26,6 +26,13 @@ pub struct RowColumn {
     pub binary: bool,
 }
 
+impl RowColumn {
+    /// `text`, `char(n)` or `varchar(n)` that is short enough for a key.
+    pub fn is_text(&self) -> bool {
+        matches!(self.type_oid, 25 | 1042 | 1043)
+    }
+}
+
 /// The columns of a result.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub struct RowShape {
@@ -72,18 +79,19 @@ fn column(reader: &mut Reader<'_>) -> Option<RowColumn> {
 /// Which columns may hold what later queries ask for.
 fn watched(columns: &[RowColumn]) -> Vec<u16> {
     let number = |column: &RowColumn| matches!(column.type_oid, 20 | 21 | 23 | 26 | 2950);
-    let text = |column: &RowColumn| matches!(column.type_oid, 25 | 1042 | 1043);
     let key = |column: &RowColumn| {
         let name = &*column.name;
         column.attribute == 1
             || matches!(name, "id" | "pk" | "oid")
+            // What a foreign key may refer to instead of the primary key (`to_field`).
+            || matches!(name, "slug" | "code" | "key" | "sku" | "uuid" | "username")
             || ["_id", "_pk", "_oid"].iter().any(|end| name.ends_with(end))
     };
     let by = |test: &dyn Fn(&RowColumn) -> bool| {
         let indices = (0..columns.len()).filter(|index| test(&columns[*index]));
         indices.collect::<Vec<_>>()
     };
-    let mut chosen = by(&|column| key(column) && (number(column) || text(column)));
+    let mut chosen = by(&|column| key(column) && (number(column) || column.is_text()));
     // A foreign key may have any name (`db_column`).
     chosen.extend(by(&|column| !key(column) && number(column)));
     chosen.truncate(MAX_WATCHED);

@@ -227,6 +227,9 @@ fn check_bounds(snapshot: &Snapshot, sizes: &stats::Settings, classes: usize) {
             "recent_requests" => sizes.recent_requests,
             "findings" => sizes.findings,
             "classes" => classes,
+            // Their own constants.
+            "hot_query" => 1024,
+            "cacheable_query" => 4096,
             other => panic!("nothing is known of the table {other}"),
         };
         assert!(table.entries <= limit as u64, "{table:?} of {limit}");
@@ -283,6 +286,7 @@ fuzz_target!(|data: &[u8]| {
     let requests = request::Settings {
         max_queries: 10,
         max_statements: 10,
+        max_values: 100,
         max_classes: few,
         ..request::Settings::default()
     };

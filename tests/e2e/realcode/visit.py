@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -82,10 +81,18 @@ def look(connection, client, name, path):
 
 def place():
     """The innermost line that is the application's."""
-    for frame in reversed(traceback.extract_stack()):
-        if not FRAMEWORKS.search(frame.filename) and frame.filename != __file__:
-            return f"{frame.filename.split('site-packages/')[-1]}:{frame.lineno}"
+    frame = sys._getframe(1)
+    while frame:
+        file = frame.f_code.co_filename
+        if not FRAMEWORKS.search(file) and file != __file__:
+            return f"{short(file)}:{frame.f_lineno}"
+        frame = frame.f_back
     return "template"
+
+
+def short(file):
+    """A path without what differs between machines."""
+    return file.split("site-packages/")[-1].removeprefix(f"{Path(__file__).parent}/")
 
 
 def alerts(caught):
@@ -93,7 +100,7 @@ def alerts(caught):
     counts = Counter()
     for warning in caught:
         if found := ALERT.match(str(warning.message)):
-            counts[found["model"], found["field"], found["place"].split("site-packages/")[-1]] += 1
+            counts[found["model"], found["field"], short(found["place"])] += 1
     return [
         {"model": model, "field": field, "place": place, "count": count + 1, "tables": tables(model, field)}
         for (model, field, place), count in counts.items()

@@ -157,7 +157,10 @@ fn best(
             }
         }
     }
-    best.or_else(|| several::best(request, columns, child, queries))
+    best.or_else(|| {
+        let loops = varies(request, queries, 0);
+        loops.then(|| several::best(request, columns, child, queries))?
+    })
 }
 
 impl Edge {

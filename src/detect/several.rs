@@ -34,7 +34,10 @@ pub(super) fn best(
                 .is_some()
                 .then_some((column.watched, fit))
         });
-        let keys: Vec<(usize, Fit)> = keys.take(MAX_COLUMNS).collect();
+        let mut keys: Vec<(usize, Fit)> = keys.collect();
+        // Ids agree by chance: what is named after the table comes before what is not.
+        keys.sort_by_key(|(_, fit)| std::cmp::Reverse(*fit));
+        keys.truncate(MAX_COLUMNS);
         turns(keys.len())
             .find_map(|turn| walk(request, list.first()?, &keys, &turn, child, queries))
     });

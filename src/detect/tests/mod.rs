@@ -1,5 +1,6 @@
 //! Requests and what is found in them: each test is a piece of a Django app.
 
+mod applications;
 mod deployment;
 mod depth;
 mod django;

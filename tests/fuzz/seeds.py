@@ -129,7 +129,8 @@ def steps(line):
         yield from query(rest)
     elif mark == "explain":
         return  # no byte on the wire
-    elif mark == "close":
+    elif mark in ("close", "open"):
+        # One connection after the other: what has to be open at once is for the targets to find.
         yield CLOSE, b""
     elif mark == "+":
         number, unit = re.match(r"(\d+)\s*(\w+)", rest).groups()
@@ -170,10 +171,25 @@ def recorded(path, startups):
         yield versions.split(), said
 
 
+def unrolled(lines):
+    """Lines with those from `repeat` to `end` several times: a few are as good a seed as fifty."""
+    block = None
+    for line in lines:
+        if line.startswith("repeat "):
+            block = []
+        elif line == "end":
+            yield from 3 * block
+            block = None
+        elif block is not None:
+            block.append(line)
+        else:
+            yield line
+
+
 def conversations():
     for path in sorted(TRANSCRIPTS.glob("*.txt")):
         lines = [line for line in path.read_text().splitlines() if line and line[0] not in "=#"]
-        yield [step for line in lines for step in steps(line)]
+        yield [step for line in unrolled(lines) for step in steps(line)]
     startups = {}
     for versions, said in recorded(RECORDINGS / "startup.txt", startups):
         startups |= dict.fromkeys(versions, [step for step in said if step[0] != CLOSE])

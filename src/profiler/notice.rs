@@ -2,7 +2,7 @@
 
 use super::Shared;
 use crate::detect::{Detectors, Observed, What};
-use crate::finding::Cause;
+use crate::finding::{Cause, Finding};
 use crate::request::{self, HealthChecks, Request, Sign};
 use crate::session::{At, Outcome, Query, SqlState};
 use crate::sql::Class as Whose;
@@ -13,14 +13,12 @@ pub(super) fn finish(
     request: &Request,
     stats: &mut Stats,
     detectors: &mut Detectors,
-    reported: &[Cause],
+    reported: &mut Vec<Reported>,
     observed: Observed<'_>,
 ) {
     stats.request(request);
     for finding in detectors.inspect(request) {
-        if !reported.contains(&finding.cause) {
-            stats.finding(&FindingRow::new(&finding, request));
-        }
+        report(&finding, request, reported, stats);
     }
     let what = What::Request(request);
     notice(
@@ -29,6 +27,46 @@ pub(super) fn finish(
         stats,
         detectors,
     );
+}
+
+/// A finding of the open request as it was counted.
+pub(super) struct Reported {
+    cause: Cause,
+    queries: u32,
+    seconds: f64,
+}
+
+/// Counts a finding once for its request, and afterwards only what it has grown by.
+pub(super) fn report(
+    finding: &Finding,
+    request: &Request,
+    reported: &mut Vec<Reported>,
+    stats: &mut Stats,
+) {
+    let row = FindingRow::new(finding, request);
+    let (queries, seconds) = (finding.count, finding.wasted_seconds);
+    match reported
+        .iter_mut()
+        .find(|known| known.cause == finding.cause)
+    {
+        Some(known) => {
+            stats.finding_grew(
+                &row,
+                queries.saturating_sub(known.queries),
+                seconds - known.seconds,
+            );
+            known.queries = known.queries.max(queries);
+            known.seconds = known.seconds.max(seconds);
+        }
+        None => {
+            stats.finding(&row);
+            reported.push(Reported {
+                cause: finding.cause.clone(),
+                queries,
+                seconds,
+            });
+        }
+    }
 }
 
 /// The server ends the session: shutdown, restart, or idle for too long (class 57 of the manual's appendix A).

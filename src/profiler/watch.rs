@@ -2,11 +2,10 @@
 
 mod ending;
 
-use super::notice::{ends_connection, finish, health_checks, notice, observed, open};
+use super::notice::{Reported, ends_connection, finish, health_checks, notice, observed, open};
 use super::transaction::Transaction;
 use super::{Profiler, Shared};
 use crate::detect::{Connection, Observed, What};
-use crate::finding::Cause;
 use crate::request::{self, ClassKey, HealthChecks, Tracker};
 use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Verb};
@@ -34,7 +33,7 @@ pub(super) struct Watch {
     verb: Option<Verb>,
     /// How many queries the open request had when detectors last looked at it before its end, and what they found.
     inspected: u32,
-    reported: Vec<Cause>,
+    reported: Vec<Reported>,
     /// What detectors are told at its end.
     connection: Connection,
     health_checks: HealthChecks,

@@ -182,6 +182,16 @@ impl FindingEntry {
         self.databases.insert(database);
     }
 
+    /// A finding of a request that was counted while it was open has grown since by so many queries and seconds.
+    pub(super) fn grow(&mut self, row: &FindingRow<'_>, queries: u32, seconds: f64) {
+        self.boundary = row.boundary;
+        self.count += u64::from(queries);
+        if seconds.is_finite() && seconds > 0.0 {
+            self.wasted_seconds += seconds;
+        }
+        self.last_seen = self.last_seen.max(row.at);
+    }
+
     /// Counts for `n_plus_one_total`.
     pub fn is_n_plus_one(&self) -> bool {
         self.detector == N_PLUS_ONE

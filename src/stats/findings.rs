@@ -37,12 +37,7 @@ impl Findings {
 
     /// Folds a finding into the entry of its cause.
     pub(super) fn finding(&mut self, row: &FindingRow<'_>, database: u16) {
-        let key = Key {
-            detector: row.detector,
-            route: bounded_arc(row.route, LABEL_BYTES),
-            parent: row.parent_fingerprint,
-            fingerprint: row.fingerprint,
-        };
+        let key = key(row);
         if self.causes.len() >= self.limit
             && !self.causes.contains(&key)
             && let Some((_, evicted)) = self.causes.pop_lru()
@@ -64,6 +59,13 @@ impl Findings {
             entry.describe(row);
         }
         entry.fold(row, database);
+    }
+
+    /// A finding that was counted has grown; where its entry has gone since, nothing is left to tell it.
+    pub(super) fn grow(&mut self, row: &FindingRow<'_>, queries: u32, seconds: f64) {
+        if let Some(entry) = self.causes.peek_mut(&key(row)) {
+            entry.grow(row, queries, seconds);
+        }
     }
 
     /// Keeps the totals of a cause that loses its entry.
@@ -121,6 +123,15 @@ impl Findings {
             (b.severity.cmp(&a.severity)).then(b.wasted_seconds.total_cmp(&a.wasted_seconds))
         });
         entries.into_iter().take(filter.limit).cloned().collect()
+    }
+}
+
+fn key(row: &FindingRow<'_>) -> Key {
+    Key {
+        detector: row.detector,
+        route: bounded_arc(row.route, LABEL_BYTES),
+        parent: row.parent_fingerprint,
+        fingerprint: row.fingerprint,
     }
 }
 

@@ -179,6 +179,11 @@ impl Stats {
         self.findings.finding(row, database);
     }
 
+    /// A finding of a request that was counted while it was open has grown since.
+    pub fn finding_grew(&mut self, row: &FindingRow<'_>, queries: u32, seconds: f64) {
+        self.findings.grow(row, queries, seconds);
+    }
+
     /// Sets the size of a table that is kept elsewhere, and how much it has evicted since the start.
     pub fn table(&mut self, name: &'static str, entries: u64, evictions: u64) {
         super::words::set(

@@ -97,6 +97,13 @@ impl World {
             .collect()
     }
 
+    /// Queries that the findings of a detector count.
+    fn counted(&self, detector: &str) -> u64 {
+        let all = self.profiler.findings(&Filter::default());
+        let own = all.iter().filter(|entry| entry.detector == detector);
+        own.map(|entry| entry.count).sum()
+    }
+
     fn findings(&self) -> Vec<(String, u64)> {
         let found = self.profiler.findings(&Filter::default());
         found
@@ -249,6 +256,34 @@ fn a_finding_does_not_wait_for_the_next_request_and_counts_once() {
     assert_eq!(world.findings(), [("n_plus_one".to_owned(), 1)]);
     world.end(client);
     assert_eq!(world.requests(), ["probe 7", "probe 1"]);
+}
+
+#[test]
+fn a_finding_of_a_request_that_pauses_grows_to_its_end() {
+    let mut world = World::new();
+    let mut client = world.connect();
+    let list = BOOKS.replace("6 rows", "12 rows");
+    let authors = |range: std::ops::Range<u32>| range.map(author).collect::<Vec<_>>();
+    let (before, after) = (authors(20..26), authors(26..32));
+    world.run(&mut client, &[&list]);
+    world.run(
+        &mut client,
+        &before.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    world.pass(&mut client, Duration::from_millis(1500));
+    assert_eq!(world.findings(), [("n_plus_one".to_owned(), 1)]);
+    assert_eq!(world.counted("n_plus_one"), 6);
+    world.run(
+        &mut client,
+        &after.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    world.end(client);
+    assert_eq!(world.counted("n_plus_one"), 12);
+    let loops = world
+        .findings()
+        .into_iter()
+        .find(|(name, _)| name == "n_plus_one");
+    assert_eq!(loops, Some(("n_plus_one".to_owned(), 1)));
 }
 
 #[test]

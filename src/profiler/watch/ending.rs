@@ -1,12 +1,12 @@
 //! The end of requests that nothing on the wire ends, and that of the connection.
 
 use super::super::Shared;
-use super::super::notice::{finish, notice, observed, open};
+use super::super::notice::{finish, notice, observed, open, report};
 use super::Watch;
 use crate::detect::{Observed, What};
-use crate::request::{self};
+use crate::request;
 use crate::session::At;
-use crate::stats::{FindingRow, TransactionOutcome};
+use crate::stats::TransactionOutcome;
 
 impl Watch {
     /// Idle outside a transaction: closes the open request where nothing on the wire will, else lets detectors look
@@ -31,7 +31,7 @@ impl Watch {
         let requests = &mut self.connection.requests;
         let wait = known.tracker.idle(at, class, settings, &mut |request| {
             *requests = requests.saturating_add(1);
-            finish(request, stats, detectors, &self.reported, seen);
+            finish(request, stats, detectors, &mut self.reported, seen);
             closed = true;
         });
         if closed {
@@ -43,10 +43,7 @@ impl Watch {
         {
             self.inspected = request.queries;
             for finding in detectors.inspect(request) {
-                if !self.reported.contains(&finding.cause) {
-                    stats.finding(&FindingRow::new(&finding, request));
-                    self.reported.push(finding.cause);
-                }
+                report(&finding, request, &mut self.reported, stats);
             }
         }
         wait
@@ -76,7 +73,7 @@ impl Watch {
             let requests = &mut self.connection.requests;
             known.tracker.close(class, &mut |request| {
                 *requests = requests.saturating_add(1);
-                finish(request, stats, detectors, &self.reported, seen);
+                finish(request, stats, detectors, &mut self.reported, seen);
             });
             self.connection.last_ready = self.ready;
             self.connection.queries = self.queries;

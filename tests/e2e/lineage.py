@@ -60,7 +60,8 @@ def main():
         if options.only in driver:
             with checks.guard(driver):
                 each(checks, postgres, driver)
-                together(checks, postgres, driver)
+                together(checks, postgres, driver, "all", "connection")
+                together(checks, postgres, driver, "pauses", "none")
     return checks.finish()
 
 
@@ -95,16 +96,17 @@ def each(checks, postgres, driver):
     say(f"{driver}: {len(PROVEN)} cases alone")
 
 
-def together(checks, postgres, driver):
-    """All cases on one connection, as one request: the same relations and no other."""
-    listed = findings(postgres, driver, "all")
+def together(checks, postgres, driver, mode, boundary):
+    """All cases on one connection, as one request, whose limits are known or a guess: the same relations and no other."""
+    name = f"{driver}, together, boundary {boundary}"
+    listed = findings(postgres, driver, mode)
     # Where one statement is part of several loops, the first link of a chain may be another's: the way is the same.
     said = {finding["relation"] for finding in listed if finding["relation"]}
     expected = {relation for relations in PROVEN.values() for _, relation, _ in relations}
-    checks.equal(said - expected, set(), f"{driver}, without limits: relations that are none")
-    checks.equal(expected - said, set(), f"{driver}, without limits: relations missed")
-    boundaries = {finding["boundary"] for finding in listed}
-    say(f"{driver}: all cases together, boundary {boundaries or 'none'}")
+    checks.equal(said - expected, set(), f"{name}: relations that are none")
+    checks.equal(expected - said, set(), f"{name}: relations missed")
+    checks.equal({finding["boundary"] for finding in listed}, {boundary}, f"{name}: boundary")
+    say(f"{driver}: all cases together, boundary {boundary}")
 
 
 if __name__ == "__main__":

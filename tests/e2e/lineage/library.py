@@ -1,13 +1,14 @@
 """A small library on real Django, and loops over it: run in a process of its own, so that Django is set up once.
 
-Usage: library.py HOST PORT DATABASE DRIVER seed|each|all
+Usage: library.py HOST PORT DATABASE DRIVER seed|all|pauses|CASE
 
-`each` runs every case on a connection of its own; `all` runs them one after the other on a single connection, where
-nothing tells where one ends and the next begins. DRIVER: psycopg, psycopg-binding or psycopg2.
+A case runs on a connection of its own; `all` runs them one after the other on a single connection, where nothing tells
+where one ends and the next begins, and `pauses` lets it look like several requests. DRIVER: psycopg, psycopg-binding or psycopg2.
 """
 
 import random
 import sys
+import time
 
 import django
 from django.conf import settings
@@ -87,9 +88,11 @@ def cases():
 
 if MODE == "seed":
     seed()
-elif MODE == "all":
-    for _, run in cases():
+elif MODE in ("all", "pauses"):
+    for number, (_, run) in enumerate(cases()):
         run()
+        if MODE == "pauses" and number < 4:
+            time.sleep(0.3)
 else:
     for name, run in cases():
         if name == MODE:

@@ -1,7 +1,7 @@
 """The drivers' and Django's own tests, directly and through pgscope: each must end the same, and no byte may differ.
 
 Usage: drivers.py [NAME ...] [--all]. Without names: those that `make test` runs; `--all`: every one. The binary is
-PGSCOPE_BIN or the release build. Their sources come from the packages of PyPI, crates.io and npm, those of Python in
+PGSCOPE_BIN or the release build. Their sources come from the packages of the registries of Python, Rust and npm, those of Python in
 the versions of tests/e2e/requirements.txt, and are kept below target/.
 
 The way through pgscope has a tee on both sides (tee.py), which compares every byte of every connection.

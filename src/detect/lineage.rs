@@ -114,8 +114,8 @@ impl Lineage {
 
 /// Every query has a value that can be compared.
 fn keys_known(request: &Request, queries: &[usize]) -> bool {
-    let entries = queries.iter().filter_map(|at| request.entries.get(*at));
-    entries.into_iter().all(|entry| entry.keys[0] != 0)
+    let mut entries = queries.iter().filter_map(|at| request.entries.get(*at));
+    entries.all(|entry| entry.keys[0] != 0)
 }
 
 /// The column that explains most of these queries.
@@ -149,8 +149,7 @@ fn best(
                 fit,
                 nested: lineage.is_child(parent),
             };
-            for mut edge in walk.edges(child, queries) {
-                edge.fit = fit;
+            for edge in walk.edges(child, queries) {
                 if best.as_ref().is_none_or(|best| edge.is_better(best)) {
                     best = Some(edge);
                 }

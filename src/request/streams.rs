@@ -127,8 +127,6 @@ pub struct Streams {
     all: Vec<Stream>,
     live: usize,
     values: usize,
-    /// Some statement had to make room.
-    evicted: bool,
 }
 
 impl Streams {
@@ -141,11 +139,6 @@ impl Streams {
     pub fn of(&self, group: usize) -> Option<&Stream> {
         self.iter()
             .find(|stream| usize::from(stream.group) == group)
-    }
-
-    /// Every result with rows is here, whole.
-    pub fn is_complete(&self) -> bool {
-        !self.evicted && self.iter().all(|stream| !stream.cut)
     }
 
     /// Notes the rows of a query of `group`. `table` names the table of an OID; `limit`: values kept of one request.
@@ -206,7 +199,6 @@ impl Streams {
             self.live += 1;
             return self.live - 1;
         }
-        self.evicted = true;
         let last = |stream: &Stream| stream.segments.last().map(|segment| segment.entry);
         let oldest = (0..self.live)
             .min_by_key(|at| last(&self.all[*at]))
@@ -221,7 +213,7 @@ impl Streams {
             stream.values.clear();
             stream.values.shrink_to(KEEP);
         }
-        (self.live, self.values, self.evicted) = (0, 0, false);
+        (self.live, self.values) = (0, 0);
     }
 }
 
@@ -313,7 +305,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             [(0, 0), (5, 2)]
         );
-        assert!(streams.is_complete());
+        assert!(!stream.cut);
     }
 
     #[test]
@@ -321,9 +313,9 @@ mod tests {
         let (mut streams, shape) = (Streams::default(), shape(2));
         note(&mut streams, 0, 0, &shape, &[0; 20], 10);
         assert_eq!(streams.of(0).map(Stream::rows), Some(5));
-        assert!(!streams.is_complete());
+        assert!(streams.of(0).is_some_and(|stream| stream.cut));
         streams.clear();
-        assert!(streams.is_complete() && streams.of(0).is_none());
+        assert!(streams.of(0).is_none());
         for group in 0..60 {
             note(&mut streams, group, u32::from(group), &shape, &[1, 2], 1000);
         }

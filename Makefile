@@ -35,4 +35,4 @@ fuzz: ## cargo-fuzz, each target of tests/fuzz for FUZZ_SECONDS (3600); installs
 	@exec python3 tests/fuzz/run.py $(FUZZ_SECONDS)
 
 fuzz-smoke: ## the same for a minute each, as a part of make test
-	@exec python3 tests/fuzz/run.py 60
+	@exec python3 tests/fuzz/run.py smoke

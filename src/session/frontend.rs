@@ -73,8 +73,8 @@ impl Pairing {
         }
         let mut owed = Owed::new(kind, at, self.status);
         match kind {
-            Kind::Query => self.query(&mut owed, message),
-            Kind::Parse => self.parse(message),
+            Kind::Query => self.query(&mut owed, message, sink),
+            Kind::Parse => self.parse(message, sink),
             Kind::Bind => self.bind(&mut owed, message.body, message.length),
             Kind::Execute => self.execute(&mut owed, message.body),
             Kind::DescribeStatement => {
@@ -144,18 +144,19 @@ impl Pairing {
         }
     }
 
-    fn query(&mut self, owed: &mut Owed, message: Message<'_>) {
+    fn query(&mut self, owed: &mut Owed, message: Message<'_>, sink: &mut Sink<'_>) {
         let text = Reader::new(message.body).cstr().unwrap_or(message.body);
         let total = (message.length as usize).saturating_sub(1).max(text.len());
-        owed.text = Some(self.texts.read(b"", text, total, self.dialect));
+        let text = self.texts.read(b"", text, total, self.dialect, sink);
+        owed.text = Some(text);
     }
 
-    fn parse(&mut self, message: Message<'_>) {
-        let text = self.parsed_text(message);
+    fn parse(&mut self, message: Message<'_>, sink: &mut Sink<'_>) {
+        let text = self.parsed_text(message, sink);
         self.names.parse(text);
     }
 
-    fn parsed_text(&mut self, message: Message<'_>) -> Option<Text> {
+    fn parsed_text(&mut self, message: Message<'_>, sink: &mut Sink<'_>) -> Option<Text> {
         let mut reader = Reader::new(message.body);
         let name = reader.cstr().filter(|name| name.len() < NAME_CAP)?;
         let rest = reader.rest();
@@ -169,7 +170,7 @@ impl Pairing {
         };
         // A cap on what is read must not depend on the length of the name.
         let text = &text[..text.len().min(TEXT_CAP)];
-        Some(self.texts.read(name, text, total, self.dialect))
+        Some(self.texts.read(name, text, total, self.dialect, sink))
     }
 
     fn bind(&mut self, owed: &mut Owed, body: &[u8], length: u32) {

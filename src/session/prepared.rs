@@ -1,8 +1,11 @@
 //! Statement texts, read and kept as far as they differ in more than their literals.
 
+use super::Sink;
 use super::command::{Command, command};
+use super::event::Event;
 use crate::sql::{Dialect, Digest, Part};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the end of a statement does to the names of its session.
 #[derive(Debug)]
@@ -28,6 +31,30 @@ pub(super) struct Prepared {
     pub parts: Vec<Part>,
     /// Of a text that is nothing but one such command.
     pub effect: Option<Effect>,
+    share: Share,
+}
+
+/// What a text takes of [`MAX_HELD`], until nothing refers to it any more.
+#[derive(Debug, Default)]
+struct Share {
+    held: Option<Arc<AtomicUsize>>,
+    bytes: usize,
+}
+
+impl Share {
+    fn set(&mut self, bytes: usize) {
+        if let Some(held) = &self.held {
+            held.fetch_add(bytes, Ordering::Relaxed);
+            held.fetch_sub(self.bytes, Ordering::Relaxed);
+            self.bytes = bytes;
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 impl Prepared {
@@ -50,12 +77,25 @@ impl Prepared {
         self.parts.clear();
         self.parts.extend_from_slice(digest.parts());
         self.effect = None;
+        let parts = self.parts.len() * size_of::<Part>();
+        let bytes = self.name.len() + self.text.len() + self.comment.len() + parts;
+        self.share.set(size_of::<Self>() + bytes);
     }
 
-    fn of(name: &[u8], digest: &Digest) -> Self {
-        let mut prepared = Self::default();
+    fn of(name: &[u8], digest: &Digest, held: &Arc<AtomicUsize>) -> Self {
+        let mut prepared = Self::empty(held);
         prepared.fill(name, digest);
         prepared
+    }
+
+    fn empty(held: &Arc<AtomicUsize>) -> Self {
+        Self {
+            share: Share {
+                held: Some(Arc::clone(held)),
+                bytes: 0,
+            },
+            ..Self::default()
+        }
     }
 
     /// A text without literals of its own.
@@ -75,10 +115,16 @@ pub(super) struct Text {
     pub part: Part,
 }
 
+/// A text that the session has no room for: its queries are counted without a statement.
+const NO_ROOM: Event<'static> = Event::Dropped { reason: "texts" };
+
 /// Texts kept so that a query which differs only in its literals needs no new one.
 const RECENT: usize = 8;
 /// A longer text is not kept, bytes.
 const LONG: usize = 4 * 1024;
+/// Bytes of the texts that a session may hold: of names, and of what the client sent and the server has yet to answer.
+/// 1024 names of 8 KiB; a client that pipelines more than that without reading a reply is not followed.
+const MAX_HELD: usize = 8 * 1024 * 1024;
 
 /// Reads texts, and keeps the last few.
 #[derive(Debug, Default)]
@@ -86,25 +132,49 @@ pub(super) struct Texts {
     digest: Digest,
     recent: Vec<Arc<Prepared>>,
     oldest: usize,
+    /// Bytes of all texts that anything refers to.
+    held: Arc<AtomicUsize>,
 }
 
 impl Texts {
-    /// Reads a text. Allocates nothing where a recent one differs only in its literals.
-    pub fn read(&mut self, name: &[u8], sql: &[u8], total: usize, dialect: Dialect) -> Text {
+    /// Reads a text. Allocates nothing where a recent one differs only in its literals. Where there is no room for it,
+    /// its name stands for nothing known.
+    pub fn read(
+        &mut self,
+        name: &[u8],
+        sql: &[u8],
+        total: usize,
+        dialect: Dialect,
+        sink: &mut Sink<'_>,
+    ) -> Text {
         let effect = self.effect(sql, total, dialect);
         self.digest.read(sql, total, dialect);
         let part = self.digest.parts().first().copied().unwrap_or_default();
         let prepared = match effect {
-            Some(effect) if self.digest.parts().len() == 1 => Arc::new(Prepared {
-                effect: Some(effect),
-                ..Prepared::of(name, &self.digest)
+            Some(effect) if self.digest.parts().len() == 1 => self.is_room().then(|| {
+                let mut prepared = Prepared::of(name, &self.digest, &self.held);
+                prepared.effect = Some(effect);
+                Arc::new(prepared)
             }),
             _ => self.find_or_keep(name),
         };
         if sql.len() > LONG {
             self.digest.shrink();
         }
-        Text { prepared, part }
+        match prepared {
+            Some(prepared) => Text { prepared, part },
+            None => {
+                sink(NO_ROOM);
+                Prepared::text_of(&Arc::new(Prepared {
+                    name: name.to_vec(),
+                    ..Prepared::default()
+                }))
+            }
+        }
+    }
+
+    fn is_room(&self) -> bool {
+        self.held.load(Ordering::Relaxed) < MAX_HELD
     }
 
     fn effect(&mut self, sql: &[u8], total: usize, dialect: Dialect) -> Option<Effect> {
@@ -113,14 +183,14 @@ impl Texts {
                 let before = sql.len() - body.len();
                 self.digest
                     .read(body, total.saturating_sub(before), dialect);
-                Effect::Prepare(name, Arc::new(Prepared::of(b"", &self.digest)))
+                Effect::Prepare(name, Arc::new(Prepared::of(b"", &self.digest, &self.held)))
             }
             Command::Deallocate(name) => Effect::Deallocate(name),
             Command::Declare(name) => Effect::Declare(name),
         })
     }
 
-    fn find_or_keep(&mut self, name: &[u8]) -> Arc<Prepared> {
+    fn find_or_keep(&mut self, name: &[u8]) -> Option<Arc<Prepared>> {
         let digest = &self.digest;
         let single = digest.parts().len() <= 1;
         let length = digest
@@ -128,7 +198,8 @@ impl Texts {
             .last()
             .map_or(0, |part| part.range.1 as usize);
         if !name.is_empty() || !single || length > LONG {
-            return Arc::new(Prepared::of(name, digest));
+            let prepared = || Arc::new(Prepared::of(name, digest, &self.held));
+            return self.is_room().then(prepared);
         }
         let fingerprint = digest.parts().first().map(|part| part.fingerprint);
         let known = self.recent.iter().find(|prepared| {
@@ -136,21 +207,24 @@ impl Texts {
                 && prepared.comment == digest.comment()
         });
         if let Some(known) = known {
-            return Arc::clone(known);
+            return Some(Arc::clone(known));
+        }
+        if !self.is_room() {
+            return None;
         }
         if self.recent.len() < RECENT {
-            self.recent.push(Arc::default());
+            self.recent.push(Arc::new(Prepared::empty(&self.held)));
             self.oldest = self.recent.len() - 1;
         }
         let place = &mut self.recent[self.oldest];
         self.oldest = (self.oldest + 1) % RECENT;
         if Arc::get_mut(place).is_none() {
             // A query in flight still needs it.
-            *place = Arc::default();
+            *place = Arc::new(Prepared::empty(&self.held));
         }
         if let Some(free) = Arc::get_mut(place) {
             free.fill(name, digest);
         }
-        Arc::clone(place)
+        Some(Arc::clone(place))
     }
 }

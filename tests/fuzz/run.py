@@ -1,6 +1,7 @@
 """Fuzzes the targets, two at a time, and prints the figures of each; stops at what it finds.
 
 Usage: run.py SECONDS [TARGET ...]
+       run.py smoke [TARGET ...]    a minute each, with the same random numbers in every run
        run.py                       prints why nothing can be fuzzed here; nothing where it can
 
 Needs cargo-fuzz. Runs on stable Rust: RUSTC_BOOTSTRAP=1 lets it build with a sanitizer.
@@ -23,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TARGETS = [target["name"] for target in tomllib.loads((HERE / "Cargo.toml").read_text())["bin"]]
 AT_A_TIME = 2
+# The inputs of a smoke run change with the code and the seeds only, so that what it finds was brought in by a change.
+SMOKE = {"seconds": 60, "more": ["-seed=1"]}
 # One input may take so long, and a process hold so much, 32 MB of which the sanitizer keeps from being used again.
 LIMITS = ["-timeout=60", "-rss_limit_mb=1024", "-malloc_limit_mb=256"]
 SANITIZER = {"ASAN_OPTIONS": "quarantine_size_mb=32"}
@@ -59,13 +62,13 @@ def figures(log):
     return f"{runs} runs, cov {cov}, ft {ft}, corpus {corpus}, peak RSS {rss} MB"
 
 
-def fuzz(target, seconds):
+def fuzz(target, seconds, more=()):
     """Whether nothing was found."""
     binary = HERE / "target" / host() / "release" / target
     corpus, artifacts = HERE / "corpus" / target, HERE / "artifacts" / target
     for folder in (corpus, artifacts):
         folder.mkdir(parents=True, exist_ok=True)
-    words = [f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", "-print_final_stats=1", *LIMITS]
+    words = [f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", "-print_final_stats=1", *LIMITS, *more]
     began = time.monotonic()
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         env = {**os.environ, **SANITIZER}
@@ -86,14 +89,15 @@ def main():
         return 0
     if reason:
         raise SystemExit(reason)
-    seconds, targets = sys.argv[1], sys.argv[2:] or TARGETS
+    targets = sys.argv[2:] or TARGETS
+    length = SMOKE if sys.argv[1] == "smoke" else {"seconds": int(sys.argv[1])}
     print("==> building the targets", flush=True)
     build(targets)
     print("==> seeds from tests/transcripts and tests/recordings", flush=True)
     seeds.main()
-    print(f"==> fuzzing {', '.join(targets)}, {seconds} s each, {AT_A_TIME} at a time", flush=True)
+    print(f"==> fuzzing {', '.join(targets)}, {length['seconds']} s each, {AT_A_TIME} at a time", flush=True)
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        results = list(pool.map(lambda target: fuzz(target, seconds), targets))
+        results = list(pool.map(lambda target: fuzz(target, **length), targets))
     return 0 if all(results) else 1
 
 

@@ -30,8 +30,9 @@ const HELD_PER_BYTE: usize = 64;
 
 /// Messages in a flood: more than a session keeps answers owed for.
 const FLOOD: usize = 70_000;
-/// 65,536 answers owed in a buffer that doubles as it grows, and a little.
-const HELD_IN_A_FLOOD: usize = 24 << 20;
+/// 65,536 answers owed. The longest entries are Parses of named statements: the answer owed, the text in flight and the
+/// statement behind it, each with what the normaliser found in it.
+const HELD_IN_A_FLOOD: usize = 65_536 * 768;
 
 struct Seen {
     session: Session,

@@ -60,6 +60,9 @@ pub fn serve(
     let shared = Arc::new(Shared::new(&settings, upstream.clone(), secrets)?);
     panics::hush(Arc::clone(&shared));
     descriptors::check(settings.proxy.max_connections);
+    if !settings.proxy.profiling {
+        tracing::warn!("proxy.profiling is false: queries are forwarded and not looked at");
+    }
     let (relay_runtime, admin_runtime, main_runtime) = (runtime()?, runtime()?, runtime()?);
     // Handlers come before the addresses are printed, so that whoever reads them may send a signal at once.
     let (mut stop_signal, mut hangup) = main_runtime.block_on(async { signals() })?;

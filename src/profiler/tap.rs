@@ -11,11 +11,17 @@ use std::time::Duration;
 #[cfg(debug_assertions)]
 const PLANTED_PANIC: &[u8] = b"pgscope:planted_panic";
 
+/// The message Terminate, which has no body.
+const TERMINATE: [u8; 5] = *b"X\0\0\0\x04";
+
 /// Watches one connection. Never fails; where decoding does, the session goes blind.
 pub struct Tap {
     profiler: Arc<Profiler>,
     session: Session,
     watch: Watch,
+    startup_only: bool,
+    /// Behind the startup, which is all that is decoded: the last bytes read from the client are a Terminate.
+    ends_with_terminate: bool,
 }
 
 impl Tap {
@@ -24,13 +30,21 @@ impl Tap {
             profiler,
             session: Session::new(),
             watch: Watch::new(id, client, at),
+            startup_only: false,
+            ends_with_terminate: false,
         }
+    }
+
+    /// Looks at nothing behind the startup, whose end tells the session's user, database and cancel key.
+    pub fn stop_after_startup(&mut self) {
+        self.startup_only = true;
     }
 
     /// Bytes read from the client, in order. Call before any reply to them can be shown to [`Tap::backend`].
     pub fn frontend(&mut self, bytes: &[u8], at: At) {
         self.profiler.traffic().frontend_bytes(bytes.len());
         self.look(|session, sink| session.frontend(bytes, at, sink));
+        self.ends_with_terminate = self.startup_only && bytes.ends_with(&TERMINATE);
     }
 
     /// Bytes read from the server, in order; call after they were written to the client.
@@ -38,6 +52,9 @@ impl Tap {
     pub fn backend(&mut self, bytes: &[u8], at: At, stalled: u64) {
         self.profiler.traffic().backend_bytes(bytes.len());
         self.look(|session, sink| session.backend(bytes, at, stalled, sink));
+        if self.startup_only && self.watch.is_let_in() {
+            self.look(|session, sink| session.go_blind(BlindReason::Off, sink));
+        }
     }
 
     /// Runs a step of the session; the lock is taken at the first event, if there is one.
@@ -46,6 +63,7 @@ impl Tap {
             profiler,
             session,
             watch,
+            ..
         } = self;
         let mut guard: Option<MutexGuard<'_, Shared>> = None;
         step(session, &mut |event: Event<'_>| {
@@ -103,6 +121,6 @@ impl Tap {
 
     /// The conversation is over in good order: the client has said Terminate, or the server has refused its startup.
     pub fn is_terminated(&self) -> bool {
-        self.session.is_terminated()
+        self.session.is_terminated() || self.ends_with_terminate
     }
 }

@@ -66,6 +66,11 @@ impl Watch {
         self.id
     }
 
+    /// The server has let the client in.
+    pub fn is_let_in(&self) -> bool {
+        self.known.is_some()
+    }
+
     pub fn observe(&mut self, event: Event<'_>, shared: &mut Shared, profiler: &Profiler) {
         match event {
             Event::Query(query) => self.query(&query, shared, &profiler.settings),

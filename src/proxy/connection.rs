@@ -57,7 +57,10 @@ async fn converse(
     if let Err(error) = client.configure(&shared.settings) {
         tracing::debug!(client = %peer, %error, "client's socket options could not be set");
     }
-    let tap = shared.profiler.open(peer, clock.now());
+    let mut tap = shared.profiler.open(peer, clock.now());
+    if !shared.settings.profiling {
+        tap.stop_after_startup();
+    }
     let session = tap.id();
     let mut watch = Guarded::new(tap, shared.profiler.traffic(), clock);
     let mut frontend = Pipe::frontend();

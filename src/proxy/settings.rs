@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// Whether queries are decoded. Where not, a session is only forwarded once the server has let the client in.
+    pub profiling: bool,
     /// How long to wait for each address of the upstream server, and for its name to be resolved. Default 5 s.
     pub connect_timeout: Period,
     /// How long a client may take to send its first packet. Default 60 s, as PostgreSQL's
@@ -26,6 +28,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            profiling: true,
             connect_timeout: Period::secs(5),
             startup_timeout: Period::secs(60),
             max_connections: 500,

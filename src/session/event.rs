@@ -79,6 +79,8 @@ pub enum BlindReason {
     Pairing,
     /// The decoder panicked.
     Panic,
+    /// `proxy.profiling = false`.
+    Off,
 }
 
 impl BlindReason {
@@ -91,6 +93,7 @@ impl BlindReason {
             Self::Framing => "framing",
             Self::Pairing => "pairing",
             Self::Panic => "panic",
+            Self::Off => "off",
         }
     }
 }

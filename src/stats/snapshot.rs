@@ -12,13 +12,14 @@ use crate::sql::Statement;
 use std::sync::Arc;
 
 /// All reasons for blindness, in the order of their discriminants.
-pub(super) const BLIND_REASONS: [BlindReason; 6] = [
+pub(super) const BLIND_REASONS: [BlindReason; 7] = [
     BlindReason::Encrypted,
     BlindReason::Gss,
     BlindReason::Startup,
     BlindReason::Framing,
     BlindReason::Pairing,
     BlindReason::Panic,
+    BlindReason::Off,
 ];
 
 /// How a transaction ended.

@@ -1,11 +1,11 @@
 //! Connections, bytes, and what could not be decoded.
 
-use super::{author, start};
+use super::{author, run, start, start_with};
 use crate::support::app::App;
 use crate::support::backend::Backend;
 use crate::support::messages::{GSS_REQUEST, TERMINATE, cancel, message, query, startup, welcome};
 use crate::support::peer::Peer;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Proxy, Setup};
 use crate::support::scrape::{Admin, Scrape};
 
 /// A proxy in front of a server that does what the test says.
@@ -152,6 +152,27 @@ async fn a_blind_session_that_ends_in_order_is_closed() {
     let scrape = admin.scrape().await;
     assert_eq!(scrape.sum("sessions_blind_total", &[]), 4.0);
     assert_eq!(scrape.sum("connections_total", &[]), 4.0);
+}
+
+#[tokio::test]
+async fn without_profiling_a_session_is_named_and_counted_and_no_more() {
+    let (proxy, admin) = start_with(Setup::unprofiled).await;
+    let queries: Vec<_> = (1..=20).map(author).collect();
+    let queries: Vec<_> = queries.iter().map(String::as_str).collect();
+    let scrape = run(&proxy, &admin, &queries).await;
+    assert_eq!(outcome(&scrape, "closed"), 1.0);
+    assert_eq!(blind(&scrape, "off"), 1.0);
+    for name in ["queries_total", "requests_total", "findings_total"] {
+        assert_eq!(scrape.sum(name, &[]), 0.0, "{name}");
+    }
+    assert_eq!(scrape.sum("events_dropped_total", &[]), 0.0);
+    assert!(scrape.sum("bytes_total", &[("direction", "frontend")]) > 1000.0);
+    let app = App::connect(&proxy).await;
+    let sessions = admin.get("/api/v1/sessions").await;
+    for word in ["\"off\"", "\"cellar\""] {
+        assert!(sessions.contains(word), "{sessions}");
+    }
+    app.quit().await;
 }
 
 #[tokio::test]

@@ -66,6 +66,11 @@ impl Setup {
         self
     }
 
+    pub fn unprofiled(mut self) -> Self {
+        self.settings.profiling = false;
+        self
+    }
+
     pub fn max_connections(mut self, limit: usize) -> Self {
         self.settings.max_connections = limit;
         self

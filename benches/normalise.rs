@@ -1,7 +1,7 @@
 //! How fast message texts are normalised: MB/s and time per query, for what Django sends.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pgscope::sql::{Dialect, Digest, Tags};
+use pgscope::sql::{Dialect, Digest, Facts, Tags};
 use std::hint::black_box;
 
 fn list(count: usize, member: impl Fn(usize) -> String) -> String {
@@ -59,6 +59,20 @@ fn read(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What is done once for a statement that the table does not have.
+fn facts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("facts");
+    for (name, sql) in &statements()[..3] {
+        let mut digest = Digest::new();
+        digest.read(sql.as_bytes(), sql.len(), Dialect::default());
+        let text = digest.text(&digest.parts()[0]);
+        group.bench_with_input(BenchmarkId::from_parameter(name), text, |bencher, text| {
+            bencher.iter(|| Facts::read(black_box(text)));
+        });
+    }
+    group.finish();
+}
+
 fn tags(criterion: &mut Criterion) {
     let mut digest = Digest::new();
     let (_, sql) = &statements()[1];
@@ -72,5 +86,5 @@ fn tags(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, read, tags);
+criterion_group!(benches, read, facts, tags);
 criterion_main!(benches);

@@ -50,6 +50,12 @@ fn keys() -> Vec<String> {
     (0..KEYS).map(|key| (4000 + key).to_string()).collect()
 }
 
+/// As many statements; the table of statements has room for 1000.
+fn distinct(statements: usize) -> Vec<Exchange> {
+    let text = |at| get("4000", "").replace("bio", &format!("bio_{at}"));
+    (0..statements).map(|at| simple(&text(at))).collect()
+}
+
 /// Name, queries in one exchange, what comes first, the exchanges.
 type Stream = (&'static str, usize, Vec<Exchange>, Vec<Exchange>);
 
@@ -76,6 +82,8 @@ fn streams() -> Vec<Stream> {
             vec![],
             keys.iter().map(|key| simple(&page(key, ""))).collect(),
         ),
+        ("simple, 500 statements", 1, vec![], distinct(500)),
+        ("simple, 20000 statements", 1, vec![], distinct(20_000)),
         (
             "simple, comment",
             1,

@@ -217,6 +217,8 @@ impl<W: Watch> Running<'_, W> {
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     set: bool,
+    /// It has been polled since it was set, and will wake its task.
+    waits: bool,
 }
 
 impl Timer {
@@ -225,7 +227,7 @@ impl Timer {
     }
 
     fn set(&mut self, delay: Duration) {
-        self.set = true;
+        (self.set, self.waits) = (true, false);
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(Instant::now() + delay),
             None => self.sleep = Some(Box::pin(sleep(delay))),
@@ -237,6 +239,11 @@ impl Timer {
         let Some(sleep) = self.sleep.as_mut().filter(|_| self.set) else {
             return Poll::Pending;
         };
+        // Nearly each poll of the task is for a query, and the task's waker is the same each time.
+        if self.waits && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.waits = true;
         ready!(sleep.as_mut().poll(cx));
         self.set = false;
         Poll::Ready(())

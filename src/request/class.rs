@@ -4,8 +4,10 @@ use super::foreign_keys::ForeignKeys;
 use super::record::Boundary;
 use super::rules::Gaps;
 use super::streams::Catalog;
+use super::unit::FingerprintHasher;
 use crate::sql::Fingerprint;
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// What makes two connections alike.
@@ -63,7 +65,7 @@ pub struct Class {
     queries_in_transaction: u64,
     queries: u64,
     bursts: u64,
-    openers: HashMap<Fingerprint, Opener>,
+    openers: HashMap<Fingerprint, Opener, BuildHasherDefault<FingerprintHasher>>,
     /// Idle times between statements.
     pub(super) gaps: Gaps,
     requests: [u64; 10],

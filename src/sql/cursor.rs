@@ -1,6 +1,7 @@
 //! A normalised text as a list of words, to be read by rule.
 
 use super::lexer::{Kind, Lexer};
+use memchr::memchr;
 
 /// Most tokens of a statement that are looked at; a statement text has 16 KiB.
 const MAX_TOKENS: usize = 8192;
@@ -35,10 +36,13 @@ impl<'a> Item<'a> {
         match self.kind {
             Kind::Word => Some(self.text.to_owned()),
             Kind::Quoted => {
-                let open = self.text.find('"')? + 1;
+                let open = memchr(b'"', self.text.as_bytes())? + 1;
                 let inner = &self.text[open..];
                 let inner = inner.strip_suffix('"').unwrap_or(inner);
-                Some(inner.replace("\"\"", "\""))
+                Some(match memchr(b'"', inner.as_bytes()) {
+                    None => inner.to_owned(),
+                    Some(_) => inner.replace("\"\"", "\""),
+                })
             }
             _ => None,
         }
@@ -48,7 +52,8 @@ impl<'a> Item<'a> {
 /// Cuts a normalised text into tokens.
 pub(super) fn items(text: &str) -> Vec<Item<'_>> {
     let mut lexer = Lexer::new(text.as_bytes(), true);
-    let mut items = Vec::new();
+    // Nearly no text has more.
+    let mut items = Vec::with_capacity((text.len() / 3).min(MAX_TOKENS));
     while let Some(token) = lexer.next() {
         // A token begins and ends at ASCII or takes all of a run of other bytes, so this is never `None`.
         let Some(text) = text.get(token.start..token.end) else {

@@ -4,6 +4,7 @@
 //! its buffers, so that a steady stream of queries allocates nothing; [`Statement::new`] runs once per
 //! new fingerprint and may allocate.
 
+mod beginning;
 mod cast;
 pub mod comment;
 mod cursor;

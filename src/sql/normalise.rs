@@ -1,6 +1,7 @@
 //! The normaliser: a message text in one pass to statements without literals.
 
 use super::Fingerprint;
+use super::beginning;
 use super::keys::Keys;
 use super::lexer::{Kind, Lexer};
 use super::rewrite::Rewriter;
@@ -106,6 +107,15 @@ impl Digest {
         let mut lexer = Lexer::new(sql, dialect.standard_conforming_strings);
         // End of the leading comments, once a token stands behind them.
         let mut leading = None;
+        let backslash = !dialect.standard_conforming_strings;
+        let mut mark = beginning::mark(sql, backslash);
+        if let Some(known) = mark
+            && beginning::resume(sql, backslash, known, &mut self.rewriter)
+        {
+            lexer.position = known.word;
+            leading = Some(0);
+            mark = None;
+        }
         while let Some(token) = lexer.next() {
             match token.kind {
                 Kind::Comment | Kind::LineComment => self.note(lexer.raw(token)),
@@ -114,6 +124,13 @@ impl Digest {
                     // Only comments behind the last token are kept.
                     let leading = *leading.get_or_insert(self.comment.len());
                     self.comment.truncate(leading);
+                    if let Some(new) = mark.filter(|mark| token.start >= mark.word) {
+                        mark = None;
+                        let fresh = leading == 0 && self.parts.is_empty() && !lexer.is_open();
+                        if fresh && token.start == new.word && self.rewriter.has_no_literal() {
+                            beginning::note(sql, backslash, new, &self.rewriter);
+                        }
+                    }
                     self.rewriter.token(token, &mut lexer);
                 }
             }

@@ -6,6 +6,7 @@
 use super::{Verdict, View};
 use crate::request::class::Usage;
 use crate::request::record::Boundary;
+use std::sync::LazyLock;
 
 pub(super) fn check(view: &View<'_>) -> Option<Verdict> {
     if view.open.request.queries == 0 || !view.weak_signs_count() {
@@ -31,6 +32,15 @@ const SEPARATION: f64 = 0.7;
 const MIN_NANOS: f64 = 20e6;
 const MAX_NANOS: f64 = 2e9;
 
+/// Where the bins but the first begin, nanoseconds: a logarithm for each query would cost more than to look it up.
+static EDGES: LazyLock<[u64; BINS - 1]> =
+    LazyLock::new(|| std::array::from_fn(|bin| edge(bin + 1) as u64));
+
+/// Where a bin begins, nanoseconds.
+fn edge(bin: usize) -> f64 {
+    10_f64.powf(bin as f64 / PER_DECADE as f64 + 5.0)
+}
+
 /// Histogram of pauses of one class, on a logarithmic scale.
 #[derive(Debug)]
 pub struct Gaps {
@@ -52,8 +62,7 @@ impl Default for Gaps {
 impl Gaps {
     /// A pause outside a transaction, nanoseconds.
     pub(in crate::request) fn add(&mut self, nanos: u64) {
-        let decades = (nanos.max(1) as f64).log10() - 5.0;
-        let bin = (decades * PER_DECADE as f64).clamp(0.0, (BINS - 1) as f64) as usize;
+        let bin = EDGES.partition_point(|edge| *edge <= nanos);
         self.bins[bin] += 1;
         self.since_learned += 1;
         if self.since_learned >= ENOUGH {
@@ -99,8 +108,7 @@ fn otsu(bins: &[u32; BINS]) -> Option<u64> {
     if distance < SEPARATION * PER_DECADE as f64 {
         return None;
     }
-    let nanos = 10_f64.powf((bin + 1) as f64 / PER_DECADE as f64 + 5.0);
-    Some(nanos.clamp(MIN_NANOS, MAX_NANOS) as u64)
+    Some(edge(bin + 1).clamp(MIN_NANOS, MAX_NANOS) as u64)
 }
 
 #[cfg(test)]

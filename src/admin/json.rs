@@ -153,7 +153,7 @@ impl Statement {
         Self {
             fingerprint: entry.statement.fingerprint.to_string(),
             verb: entry.statement.facts.verb.as_str(),
-            table: entry.statement.facts.table.clone(),
+            table: entry.statement.facts.table.to_string(),
             query: Arc::clone(&entry.statement.text),
             calls,
             errors: entry.totals.errors,

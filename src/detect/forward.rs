@@ -37,7 +37,7 @@ pub(super) fn unnamed(
     let generic = (parents.iter())
         .find(|parent| has_generic_key(parent.facts) && parent.can_cause(child.calls, 1));
     if let Some(parent) = generic {
-        let parent = Some((parent.group, parent.facts.table.clone()));
+        let parent = Some((parent.group, parent.facts.table.to_string()));
         let name = Name::Default("content_object".to_owned());
         return Some(Relation::new(Kind::GenericFk, parent, name));
     }
@@ -52,7 +52,7 @@ pub(super) fn unnamed(
         relation.name = match relation.name {
             Name::Known(name) if unfit => Name::Perhaps {
                 name,
-                to: child.facts.table.clone(),
+                to: child.facts.table.to_string(),
             },
             name => name,
         };
@@ -69,7 +69,7 @@ fn relation(parent: &Parent<'_>, keys: Vec<Key>) -> Relation {
             Name::OneOf(paths)
         }
     };
-    let parent = Some((parent.group, parent.facts.table.clone()));
+    let parent = Some((parent.group, parent.facts.table.to_string()));
     Relation::new(Kind::ForwardFk, parent, name)
 }
 

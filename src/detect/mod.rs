@@ -147,6 +147,6 @@ fn shares_table(one: &Facts, other: &Facts) -> bool {
 /// All tables that a statement names.
 fn tables(facts: &Facts) -> impl Iterator<Item = &str> {
     (facts.tables.iter().chain([&facts.table]))
-        .map(String::as_str)
+        .map(|name| name.as_str())
         .filter(|table| !table.is_empty())
 }

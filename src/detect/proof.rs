@@ -90,13 +90,17 @@ impl Found<'_> {
     }
 
     fn with_parent(&self, kind: Kind, name: Name) -> Relation {
-        Relation::new(kind, Some((self.group, self.parent.table.clone())), name)
+        Relation::new(
+            kind,
+            Some((self.group, self.parent.table.to_string())),
+            name,
+        )
     }
 
     fn owner(&self, table: &str, path: String) -> Owner {
         Owner {
             group: self.group,
-            table: self.parent.table.clone(),
+            table: self.parent.table.to_string(),
             owner: table.to_owned(),
             path,
         }

@@ -198,7 +198,7 @@ fn deferred_field(parents: &[Parent<'_>], child: &Child<'_>, pk: &Column) -> Opt
     })?;
     Some(Relation::new(
         Kind::DeferredField,
-        Some((parent.group, parent.facts.table.clone())),
+        Some((parent.group, parent.facts.table.to_string())),
         Name::Known(names::lookup(&field.name).to_owned()),
     ))
 }

@@ -214,7 +214,7 @@ impl Detector for SerializerDepth {
             finding.cause.parent = Some(root.fingerprint);
             finding.severity = Severity::Info;
             finding.evidence = Evidence::Proven;
-            finding.parent.clone_from(&root.facts.table);
+            finding.parent = root.facts.table.to_string();
             finding.count = calls;
             findings.push(finding);
         }

@@ -16,8 +16,8 @@ pub(super) struct Sql {
 
 fn column(table: &str, name: &str) -> Column {
     Column {
-        table: table.to_owned(),
-        name: name.to_owned(),
+        table: table.into(),
+        name: name.into(),
     }
 }
 
@@ -25,8 +25,8 @@ fn select(table: &str, projection: Projection) -> Sql {
     Sql {
         facts: Facts {
             verb: Verb::Select,
-            table: table.to_owned(),
-            tables: vec![table.to_owned()],
+            table: table.into(),
+            tables: vec![table.into()],
             projection,
             ..Facts::default()
         },
@@ -159,9 +159,9 @@ impl Sql {
     }
 
     pub(super) fn join(mut self, left: (&str, &str), right: (&str, &str)) -> Self {
-        self.facts.tables.push(right.0.to_owned());
+        self.facts.tables.push(right.0.into());
         self.facts.joins.push(Join {
-            table: right.0.to_owned(),
+            table: right.0.into(),
             left: column(left.0, left.1),
             right: column(right.0, right.1),
         });

@@ -111,6 +111,11 @@ impl Unit {
         self.index.shrink_to(KEEP);
     }
 
+    /// A statement was seen that is among its groups.
+    pub fn has(&self, fingerprint: Fingerprint) -> bool {
+        self.index.contains_key(&fingerprint)
+    }
+
     /// Only statements that open requests so far.
     pub fn only_anchors(&self) -> bool {
         self.request

@@ -1,5 +1,6 @@
 //! A normalised text as a list of words, to be read by rule.
 
+use super::facts::Identifier;
 use super::lexer::{Kind, Lexer};
 use memchr::memchr;
 
@@ -32,16 +33,16 @@ impl<'a> Item<'a> {
     }
 
     /// The identifier, without its quotes.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Identifier> {
         match self.kind {
-            Kind::Word => Some(self.text.to_owned()),
+            Kind::Word => Some(self.text.into()),
             Kind::Quoted => {
                 let open = memchr(b'"', self.text.as_bytes())? + 1;
                 let inner = &self.text[open..];
                 let inner = inner.strip_suffix('"').unwrap_or(inner);
                 Some(match memchr(b'"', inner.as_bytes()) {
-                    None => inner.to_owned(),
-                    Some(_) => inner.replace("\"\"", "\""),
+                    None => inner.into(),
+                    Some(_) => inner.replace("\"\"", "\"").into(),
                 })
             }
             _ => None,
@@ -203,7 +204,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
     }
 
     /// Takes `[schema.]table`: the table.
-    pub fn take_table(&mut self) -> Option<String> {
+    pub fn take_table(&mut self) -> Option<Identifier> {
         let mut name = self.take_name()?;
         while self.peek().is_some_and(|item| item.kind == Kind::Dot) {
             self.next();
@@ -212,7 +213,7 @@ impl<'t, 'a> Cursor<'t, 'a> {
         Some(name)
     }
 
-    fn take_name(&mut self) -> Option<String> {
+    fn take_name(&mut self) -> Option<Identifier> {
         let name = self.peek()?.name()?;
         self.next();
         Some(name)

@@ -4,20 +4,24 @@ use super::cursor::{Cursor, items};
 use super::statement;
 use super::verb::{Class, Verb};
 
+/// The name of a table or column. Nearly all are short enough to be kept in place, which saves most of what reading a
+/// statement would allocate.
+pub type Identifier = compact_str::CompactString;
+
 /// A column as it stands in the text; `table` may be an alias or empty. Unquoted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Column {
     /// Table or alias.
-    pub table: String,
+    pub table: Identifier,
     /// Column.
-    pub name: String,
+    pub name: Identifier,
 }
 
 /// `JOIN table ON (left = right)`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Join {
     /// The joined table (not its alias).
-    pub table: String,
+    pub table: Identifier,
     /// Left side of the first equality.
     pub left: Column,
     /// Right side of the first equality.
@@ -62,10 +66,10 @@ pub struct Facts {
     /// Whose statement it is.
     pub class: Class,
     /// The first table read or written, without its schema; empty where there is none.
-    pub table: String,
+    pub table: Identifier,
     /// All tables of FROM and JOIN, also of a derived table or WITH query in FROM, and of INSERT, UPDATE, DELETE; at
     /// most 16, each once.
-    pub tables: Vec<String>,
+    pub tables: Vec<Identifier>,
     /// Plain columns of the SELECT list (with `AS` ignored; `*` is a name), at most 128; SET columns of an UPDATE.
     pub columns: Vec<Column>,
     /// The SELECT list in a word.

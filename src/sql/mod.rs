@@ -26,7 +26,7 @@ pub mod value;
 mod verb;
 
 pub use comment::Tags;
-pub use facts::{Column, Facts, Join, Limit, Projection};
+pub use facts::{Column, Facts, Identifier, Join, Limit, Projection};
 pub use generic::Generic;
 pub use keys::{Keys, MAX_KEYS};
 pub use normalise::{Dialect, Digest, Part};

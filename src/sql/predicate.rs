@@ -1,7 +1,7 @@
 //! Facts of a WHERE clause.
 
 use super::cursor::Cursor;
-use super::facts::{Column, Facts};
+use super::facts::{Column, Facts, Identifier};
 use super::lexer::Kind;
 use super::statement::MAX_DEPTH;
 
@@ -83,13 +83,13 @@ pub(super) fn take_column(cursor: &mut Cursor<'_, '_>) -> Option<Column> {
         *cursor = ahead;
         return inside.is_empty().then_some(column);
     }
-    let mut table = String::new();
+    let mut table = Identifier::default();
     let mut name = ahead.next()?.name()?;
     while ahead.take_kind(Kind::Dot) {
         let next = ahead.next()?;
         table = name;
         name = if next.text == "*" {
-            "*".to_owned()
+            "*".into()
         } else {
             next.name()?
         };

@@ -1,7 +1,7 @@
 //! Facts of a SELECT, and of the queries it is made of.
 
 use super::cursor::{Cursor, Item};
-use super::facts::{Facts, Join, Limit, Projection};
+use super::facts::{Facts, Identifier, Join, Limit, Projection};
 use super::lexer::Kind;
 use super::predicate::{self, take_column};
 use super::statement::MAX_DEPTH;
@@ -133,9 +133,9 @@ fn projection(mut list: Cursor<'_, '_>, facts: &mut Facts) {
             rest.next();
             if rest.is_empty() {
                 columns += 1;
-                let name = "*".to_owned();
+                let name = "*".into();
                 facts.add_column(super::Column {
-                    table: String::new(),
+                    table: Identifier::default(),
                     name,
                 });
                 continue;
@@ -157,7 +157,7 @@ fn projection(mut list: Cursor<'_, '_>, facts: &mut Facts) {
 }
 
 /// What is left of a list element is nothing, `AS name` or `name`: the name, if any.
-fn alias(mut rest: Cursor<'_, '_>) -> Option<Option<String>> {
+fn alias(mut rest: Cursor<'_, '_>) -> Option<Option<Identifier>> {
     rest.take("AS");
     match rest.items() {
         [] => Some(None),
@@ -223,7 +223,7 @@ pub(super) fn from(mut clause: Cursor<'_, '_>, facts: &mut Facts, depth: usize) 
 }
 
 /// Takes a table, derived table or function of FROM; returns the table.
-fn relation(cursor: &mut Cursor<'_, '_>, facts: &mut Facts, depth: usize) -> String {
+fn relation(cursor: &mut Cursor<'_, '_>, facts: &mut Facts, depth: usize) -> Identifier {
     cursor.take("LATERAL");
     cursor.take("ONLY");
     if let Some(inside) = cursor.take_parens() {
@@ -240,14 +240,14 @@ fn relation(cursor: &mut Cursor<'_, '_>, facts: &mut Facts, depth: usize) -> Str
         for table in inner.tables {
             facts.add_table(table);
         }
-        return String::new();
+        return Identifier::default();
     }
     let Some(table) = cursor.take_table() else {
-        return String::new();
+        return Identifier::default();
     };
     if cursor.take_parens().is_some() {
         // A function, such as UNNEST.
-        return String::new();
+        return Identifier::default();
     }
     facts.add_table(table.clone());
     table

@@ -1,7 +1,7 @@
 //! Facts of a whole statement: its command, and the clauses that hang on it.
 
 use super::cursor::Cursor;
-use super::facts::{Column, Facts, Projection};
+use super::facts::{Column, Facts, Identifier, Projection};
 use super::lexer::Kind;
 use super::predicate;
 use super::query;
@@ -16,7 +16,7 @@ pub(super) const MAX_DEPTH: usize = 16;
 
 impl Facts {
     /// Adds a table, once.
-    pub(super) fn add_table(&mut self, table: String) {
+    pub(super) fn add_table(&mut self, table: Identifier) {
         if self.tables.len() < MAX_TABLES && !self.tables.contains(&table) {
             self.tables.push(table);
         }
@@ -151,7 +151,7 @@ fn command(verb: Verb, mut cursor: Cursor<'_, '_>, facts: &mut Facts, depth: usi
                 let name = assignment.peek().and_then(|item| item.name());
                 assignment.next();
                 if let (Some(name), Some("=")) = (name, assignment.peek().map(|item| item.text)) {
-                    let table = String::new();
+                    let table = Identifier::default();
                     facts.add_column(Column { table, name });
                 }
             }

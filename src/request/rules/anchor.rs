@@ -13,7 +13,7 @@ pub(super) fn check(view: &View<'_>) -> Option<Verdict> {
         return None;
     }
     // On a connection that has served one request so far, only its second sight tells.
-    let again = open.request.group(statement.fingerprint).is_some();
+    let again = open.has(statement.fingerprint);
     let opens = if view.class.announces().is_some() {
         // Nobody loads a session twice in one request: a stray `SELECT 1` must not hide that.
         again && is_anchor(statement)

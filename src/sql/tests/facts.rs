@@ -10,8 +10,8 @@ fn facts(sql: &str) -> Facts {
 fn column(text: &str) -> Column {
     let (table, name) = text.split_once('.').unwrap_or(("", text));
     Column {
-        table: table.to_owned(),
-        name: name.to_owned(),
+        table: table.into(),
+        name: name.into(),
     }
 }
 
@@ -23,8 +23,8 @@ fn columns(texts: &[&str]) -> Vec<Column> {
 fn get() {
     let expected = Facts {
         verb: Verb::Select,
-        table: "lib_author".to_owned(),
-        tables: vec!["lib_author".to_owned()],
+        table: "lib_author".into(),
+        tables: vec!["lib_author".into()],
         columns: columns(&["lib_author.id", "lib_author.name", "lib_author.bio"]),
         projection: Projection::Columns,
         equalities: columns(&["lib_author.id"]),
@@ -43,7 +43,7 @@ fn many_to_many_and_its_prefetch() {
         r#"SELECT "lib_tag"."id", "lib_tag"."name" FROM "lib_tag" INNER JOIN "lib_book_tags" ON ("lib_tag"."id" = "lib_book_tags"."tag_id") WHERE "lib_book_tags"."book_id" = 1"#,
     );
     let join = Join {
-        table: "lib_book_tags".to_owned(),
+        table: "lib_book_tags".into(),
         left: column("lib_tag.id"),
         right: column("lib_book_tags.tag_id"),
     };
@@ -228,14 +228,14 @@ fn queries_inside_queries() {
     );
     assert_eq!(
         (write.verb, write.tables),
-        (Verb::Insert, vec!["b".to_owned(), "a".to_owned()])
+        (Verb::Insert, vec!["b".into(), "a".into()])
     );
     let exists = facts(
         r#"SELECT "a"."id" FROM "a" WHERE EXISTS(SELECT 1 AS "a" FROM "b" U0 WHERE U0."a_id" = ("a"."id") LIMIT 1)"#,
     );
     assert_eq!(
         (exists.tables, exists.limit),
-        (vec!["a".to_owned()], Limit::None)
+        (vec!["a".into()], Limit::None)
     );
 }
 
@@ -341,7 +341,7 @@ fn a_with_query_may_write() {
             (facts.verb, &*facts.tables),
             (
                 Verb::Select,
-                &tables.iter().map(|t| t.to_string()).collect::<Vec<_>>()[..]
+                &tables.iter().map(|t| (*t).into()).collect::<Vec<_>>()[..]
             ),
             "{sql}"
         );

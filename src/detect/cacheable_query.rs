@@ -239,8 +239,8 @@ impl CacheableQuery {
         );
         let found =
             seen.calls >= settings.min_calls && seen.requests >= settings.min_requests && stable;
-        // Texts are looked through only where all else says yes.
-        if !found || is_volatile(&group.statement.text) || !self.paces.get(database).is_due(at) {
+        // Texts are looked through only where all else says yes; the pace of a volatile one is nobody else's.
+        if !found || !self.paces.get(database).is_due(at) || is_volatile(&group.statement.text) {
             return None;
         }
         // What follows counts anew, from the answer at hand.

@@ -4,8 +4,9 @@ use super::plan::Explained;
 use super::{Cause, Evidence, Finding, Severity};
 use crate::request::{Boundary, Request, Usage};
 use crate::session::{At, SqlState};
+use crate::sql::FingerprintHasher;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash};
 
 /// What every such detector is. It keeps its state within fixed bounds, and time is an argument.
 pub trait Monitor: Send {
@@ -176,11 +177,11 @@ impl<T: Default> PerClass<T> {
 }
 
 /// A map that forgets what has not been touched for longest, half of its entries at a time: finding and forgetting
-/// both take constant time, and its room is used again.
+/// both take constant time, and its room is used again. Its keys are hashes already.
 #[derive(Debug)]
 pub(super) struct Generations<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, V, BuildHasherDefault<FingerprintHasher>>,
+    old: HashMap<K, V, BuildHasherDefault<FingerprintHasher>>,
     half: usize,
     evicted: u64,
 }
@@ -189,8 +190,8 @@ impl<K: Hash + Eq + Copy, V: Default> Generations<K, V> {
     /// At most `limit` entries, two or more.
     pub fn new(limit: usize) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: HashMap::default(),
+            old: HashMap::default(),
             half: limit / 2,
             evicted: 0,
         }

@@ -6,30 +6,10 @@ use super::rules::{TraceKey, is_anchor};
 use super::settings::Settings;
 use super::streams::short;
 use crate::session::{At, Outcome, Query, RowsSeen, TransactionStatus};
-use crate::sql::{Facts, Fingerprint, Keys, Statement, Tags, Verb};
+use crate::sql::{Facts, Fingerprint, FingerprintHasher, Keys, Statement, Tags, Verb};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
-
-/// Fingerprints are hashes already.
-#[derive(Default)]
-pub struct FingerprintHasher(u64);
-
-impl Hasher for FingerprintHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
 
 /// Entries whose room is kept from one request to the next.
 const KEEP: usize = 64;

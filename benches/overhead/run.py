@@ -1,13 +1,14 @@
-"""What a proxy costs: pgbench -S at 16 clients straight, through HAProxy, PgBouncer and pgscope, in interleaved rounds.
+"""What a proxy costs: the same load straight, through HAProxy, PgBouncer, a bare relay, and pgscope with its profiling on
+and off, in interleaved rounds.
 
-Usage: run.py [--rounds N] [--seconds N] [--direct]. Prints medians: transactions per second and the CPU time that the proxy spent per query.
+Usage: run.py [--rounds N] [--seconds N] [--cases WORD,...] [--tools NAME,...] [--json FILE] [--plot FILE] [--marks] [--quick].
+Prints a table in Markdown. `--marks` also prints the ratios that pgscope has to keep, and fails where one is missed.
 """
 
 import argparse
+import json
 import os
-import re
-import shutil
-import statistics
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -17,163 +18,110 @@ from harness.venv import run_in_venv
 
 run_in_venv()
 
-from harness.console import eventually, say
-from harness.postgres import Postgres, server_user
-from harness.process import Child, accepts, folder, free_port
-from harness.servers import Pgscope
+import cases
+import database
+import marks
+import plot
+import table
+from harness.console import say
+from harness.process import ROOT
+from proxies import DIRECT, HAPROXY, OFF, PGBOUNCER, PGSCOPE, RELAY, start
 
-CLIENTS = 16
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-class Straight:
-    """No proxy."""
-
-    def __init__(self, postgres):
-        self.address, self.child = postgres.address, None
+TOOLS = [DIRECT, HAPROXY, PGBOUNCER, RELAY, PGSCOPE, OFF]
+# Enough to see that everything runs; the figures mean nothing.
+QUICK = ["simple 16", "prepared 16", "copy to", "mix 16", "pages"]
 
 
-class Haproxy:
-    """HAProxy in TCP mode."""
+class Bench:
+    """What the cases need to know."""
 
-    def __init__(self, postgres):
-        self.address = "127.0.0.1", free_port()
-        home = folder()
-        config = home / "haproxy.cfg"
-        config.write_text(
-            f"""global
-    maxconn 256
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 1h
-    timeout server 1h
-listen pg
-    bind 127.0.0.1:{self.address[1]}
-    server pg {postgres.host}:{postgres.port}
-"""
-        )
-        self.child = Child([program("haproxy"), "-db", "-f", config], home / "log")
-        eventually(lambda: accepts(self.address), "HAProxy listens")
+    def __init__(self, options):
+        self.quick, self.seconds = options.quick, options.seconds
+        self.rows = 50_000 if options.quick else 1_000_000
+        self.postgres = database.server(self.rows)
+        self.makers = start(self.postgres, options.tools, options.off_flag)
+        self.tools = {}
+        self.extras = {}
+        for name, make in self.makers.items():
+            say(f"starting {name}")
+            self.tools[name] = named(name, make())
+
+    def extra(self, name, make):
+        """A tool beside the usual ones, started when it is first needed."""
+        if name not in self.extras:
+            self.extras[name] = make()
+        return self.extras[name]
 
 
-class PgBouncer:
-    """PgBouncer, one server connection per client."""
-
-    def __init__(self, postgres):
-        self.address = "127.0.0.1", free_port()
-        runs_as = server_user()
-        home = folder(runs_as)
-        users = home / "users.txt"
-        users.write_text(f'"{postgres.user}" ""\n')
-        config = home / "pgbouncer.ini"
-        config.write_text(
-            f"""[databases]
-* = host={postgres.host} port={postgres.port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {self.address[1]}
-unix_socket_dir =
-auth_type = trust
-auth_file = {users}
-pool_mode = session
-default_pool_size = 64
-max_client_conn = 256
-"""
-        )
-        self.child = Child([program("pgbouncer"), config], home / "log", user=runs_as)
-        eventually(lambda: accepts(self.address), "PgBouncer listens")
+def named(name, tool):
+    """The tool with its name."""
+    tool.name = name
+    return tool
 
 
-def program(name):
-    """Path of a program that Debian keeps in sbin."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+def arguments():
+    """The command line."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=int, default=4, help="of each run of a client")
+    options.add_argument("--cases", help="only those whose names begin with one of these words, with commas between them")
+    options.add_argument("--tools", default=",".join(TOOLS), help="names with commas between them")
+    options.add_argument("--off-flag", default="--profile=false", help="what turns the profiling of pgscope off")
+    options.add_argument("--json", type=Path, help="write all figures of all rounds to this file")
+    options.add_argument("--plot", type=Path, help="write an SVG to this file")
+    options.add_argument("--marks", action="store_true", help="print what has to hold, and fail where it does not")
+    options.add_argument("--quick", action="store_true", help="one round of 1 s of few cases, to try this script")
+    options = options.parse_args()
+    if options.quick:
+        options.rounds = options.seconds = 1
+        options.cases = options.cases or ",".join(QUICK)
+    options.tools = options.tools.split(",")
+    if unknown := set(options.tools) - set(TOOLS):
+        sys.exit(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(TOOLS)}")
+    return options
 
 
-def installed(name):
-    """Whether a Debian package's program is there, installed where this may."""
-    if program(name):
-        return True
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say(f"installing the Debian package {name}")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update", "-qq"], ["install", "-y", "-qq", name]):
-            subprocess.run(["apt-get", *words], env=env, stdout=subprocess.DEVNULL)
-        if program(name):
-            return True
-    say(f"{name} is not installed: its row is left out")
-    return False
-
-
-def cpu_seconds(child):
-    """User and system time of a process with all its threads and children so far."""
-    if child is None:
-        return 0.0
-    return sum(ticks(pid) for pid in family(child.pid)) / TICK
-
-
-def ticks(pid):
-    """utime and stime of all threads of a process."""
-    # The name, in parentheses, may hold anything.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def family(pid):
-    """A process and its descendants."""
-    pids = [pid]
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            pids += family(int(child))
-    return pids
-
-
-def measure(postgres, proxy, mode, seconds):
-    """(transactions per second, CPU µs of the proxy per query) of one run."""
-    command = [postgres.tool("pgbench"), "-n", "-S", "-M", mode, "-c", str(CLIENTS), "-j", "2", "-T", str(seconds)]
-    before = cpu_seconds(proxy.child)
-    env = postgres.environment(proxy.address, "bench")
-    output = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
-    spent = cpu_seconds(proxy.child) - before
-    done = int(re.search(r"actually processed: (\d+)", output).group(1))
-    tps = float(re.search(r"tps = ([\d.]+) \(without", output).group(1))
-    return tps, spent / done * 1e6
+def measure(bench, chosen, rounds):
+    """[{round, case, tool, figures}]; each round begins with another tool."""
+    runs = []
+    for turn in range(rounds):
+        for place, case in enumerate(chosen):
+            names = [name for name in bench.tools if case.tools is None or name in case.tools]
+            first = (turn + place) % len(names) if names else 0
+            for name in names[first:] + names[:first]:
+                figures = case.run(bench.tools[name])
+                if figures:
+                    say(f"round {turn + 1} of {rounds}: {case.name}: {name}: {table.short(figures)}")
+                    runs.append({"round": turn, "case": case.name, "tool": name, "figures": figures})
+    return runs
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--seconds", type=int, default=4)
-    options.add_argument("--direct", action="store_true", help="without pgscope, to try this script")
-    options = options.parse_args()
-    postgres = Postgres()
-    postgres.query("CREATE DATABASE bench", "postgres")
-    pgbench = postgres.tool("pgbench")
-    subprocess.run([pgbench, "-i", "-q", "-s", "10"], env=postgres.environment(database="bench"), check=True, capture_output=True)
-    proxies = {"direct": Straight(postgres)}
-    if installed("haproxy"):
-        proxies["HAProxy (tcp)"] = Haproxy(postgres)
-    if installed("pgbouncer"):
-        proxies["PgBouncer (session)"] = PgBouncer(postgres)
-    if not options.direct:
-        proxies["pgscope"] = Pgscope(postgres.address)
-    modes = ["simple", "prepared"]
-    results = {}
-    for turn in range(options.rounds):
-        say(f"round {turn + 1} of {options.rounds}")
-        for mode in modes:
-            for name, proxy in proxies.items():
-                results.setdefault((mode, name), []).append(measure(postgres, proxy, mode, options.seconds))
-    print(f"\npgbench -S -c {CLIENTS}, {options.rounds} rounds of {options.seconds} s, medians, {os.cpu_count()} CPUs")
-    print(f"{'mode':10} {'through':20} {'tps':>9} {'of direct':>9} {'proxy CPU µs/query':>19}")
-    for mode in modes:
-        base = statistics.median(tps for tps, _ in results[mode, "direct"])
-        for name, proxy in proxies.items():
-            tps = statistics.median(tps for tps, _ in results[mode, name])
-            cpu = statistics.median(cpu for _, cpu in results[mode, name])
-            spent = f"{cpu:19.2f}" if proxy.child else f"{'-':>19}"
-            print(f"{mode:10} {name:20} {tps:9.0f} {tps / base:9.0%} {spent}")
-    return 0
+    options = arguments()
+    say("building the bare relay and the load")
+    build = ["cargo", "build", "--release", "--quiet", "--example", "bare_relay", "--example", "load"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    bench = Bench(options)
+    words = tuple(options.cases.split(",")) if options.cases else ("",)
+    chosen = [case for case in cases.every(bench) if case.name.startswith(words)]
+    if not chosen:
+        sys.exit(f"no case begins with {options.cases}: there are {', '.join(case.name for case in cases.every(bench))}")
+    runs = measure(bench, chosen, options.rounds)
+    result = {
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "rows": bench.rows,
+        "cpus": os.cpu_count(),
+        "kernel": platform.release(),
+        "runs": runs,
+    }
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"\n{options.rounds} rounds of {options.seconds} s, medians, {os.cpu_count()} CPUs\n")
+    print(table.markdown(runs), flush=True)
+    if options.plot:
+        options.plot.write_text(plot.svg(result))
+    return marks.report(runs) if options.marks else 0
 
 
 if __name__ == "__main__":

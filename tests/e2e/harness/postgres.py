@@ -79,7 +79,7 @@ class Postgres:
 
     user = "shop"
 
-    def __init__(self):
+    def __init__(self, max_connections=200):
         self.bin = find()
         self.host, self.port = "127.0.0.1", free_port()
         runs_as = server_user()
@@ -95,7 +95,7 @@ class Postgres:
             "port": self.port,
             "listen_addresses": self.host,
             "unix_socket_directories": home,
-            "max_connections": 200,
+            "max_connections": max_connections,
             "shared_buffers": "128MB",
             "fsync": "off",
             "synchronous_commit": "off",

@@ -1,0 +1,44 @@
+//! pgscope's normaliser beside libpg_query's fingerprint, on the same texts: an iteration is the whole mix once.
+
+#[path = "../support/mix.rs"]
+mod mix;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use pgscope::sql::{Dialect, Digest};
+use std::hint::black_box;
+
+fn fingerprint(criterion: &mut Criterion) {
+    let texts = mix::mix();
+    let refused = texts
+        .iter()
+        .find_map(|sql| pg_query::fingerprint(sql).err().map(|error| (sql, error)));
+    assert!(refused.is_none(), "not PostgreSQL: {refused:?}");
+    let bytes: usize = texts.iter().map(String::len).sum();
+    let mut group = criterion.benchmark_group("django mix");
+    for (unit, amount) in [
+        ("bytes", Throughput::Bytes(bytes as u64)),
+        ("queries", Throughput::Elements(texts.len() as u64)),
+    ] {
+        group.throughput(amount);
+        group.bench_function(format!("pgscope, {unit}"), |bencher| {
+            let mut digest = Digest::new();
+            bencher.iter(|| {
+                for sql in &texts {
+                    digest.read(black_box(sql.as_bytes()), sql.len(), Dialect::default());
+                    black_box(digest.parts().len());
+                }
+            });
+        });
+        group.bench_function(format!("libpg_query, {unit}"), |bencher| {
+            bencher.iter(|| {
+                for sql in &texts {
+                    black_box(pg_query::fingerprint(black_box(sql)).is_ok());
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, fingerprint);
+criterion_main!(benches);

@@ -1,0 +1,2 @@
+\set book random(1, 160)
+SELECT "shop_review"."id", "shop_review"."book_id", "shop_review"."stars", "shop_review"."text" FROM "shop_review" WHERE "shop_review"."book_id" IN (:book, 8, 15, 22, 29, 36, 43, 50, 57, 64, 71, 78, 85, 92, 99, 106, 113, 120, 127, 134, 141, 148, 4, 11, 18, 25, 32, 39, 46, 53, 60, 67, 74, 81, 88, 95, 102, 109, 116, 123, 130, 137, 144, 151, 7, 14, 21, 28, 35, 42, 49, 56, 63, 70, 77, 84, 91, 98, 105, 112) ORDER BY "shop_review"."id" DESC LIMIT 30;

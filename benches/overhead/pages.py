@@ -1,0 +1,52 @@
+"""Django pages: the shop behind Gunicorn, its database behind the tool."""
+
+import threading
+import time
+
+from harness.servers import Gunicorn
+from harness.traffic import CLIENTS, Shopper
+from measure import Cost, percentiles
+
+PATHS = ["/book/{n}/", "/books/", "/books/tagged/", "/books/page/{page}/", "/authors/", "/stats/", "/planted/forward/"]
+
+
+def pages(tool, seconds):
+    """GET pages from some clients at once; pages per second are its `tps`."""
+    with Gunicorn(tool.address, "shop", sqlcommenter=1, conn_max_age=60) as shop:
+        visit(shop.address, 0.3)
+        cost = Cost(tool)
+        start = time.monotonic()
+        visits = visit(shop.address, seconds)
+        elapsed = time.monotonic() - start
+        queries = sum(queries for queries, _ in visits)
+        figures = {"pages": len(visits), "queries": queries, "tps": len(visits) / elapsed, **cost.figures(queries)}
+    return {**figures, **percentiles(micros for _, micros in visits)}
+
+
+def visit(address, seconds):
+    """(queries of the page, µs) of each visit."""
+    visits, failures = [], []
+    until = time.monotonic() + seconds
+
+    def client(number):
+        try:
+            shopper = Shopper(address)
+            turn = number
+            while (start := time.monotonic()) < until:
+                path = PATHS[turn % len(PATHS)].format(n=turn % 150 + 1, page=turn % 8 + 1)
+                record = shopper.get(path)
+                if record.status != 200:
+                    raise AssertionError(f"{path}: status {record.status}")
+                visits.append((record.queries, (time.monotonic() - start) * 1e6))
+                turn += 1
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return visits

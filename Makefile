@@ -20,7 +20,7 @@ suites: ## other people's tests through pgscope, all of them; takes hours
 tools: ## installs cargo-deny and cargo-fuzz where they are missing
 	@exec python3 tests/e2e/suite.py tools
 
-bench: ## criterion, then the overhead against direct, HAProxy and PgBouncer
+bench: ## criterion, then the overhead against direct, HAProxy, PgBouncer and a bare relay, with marks; an hour
 	@exec python3 tests/e2e/suite.py bench
 
 soak: ## 50 times 40 MB over TLS, 100,000 connections, 10 minutes of faults: 20 minutes together

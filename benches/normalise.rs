@@ -1,5 +1,8 @@
 //! How fast message texts are normalised: MB/s and time per query, for what Django sends.
 
+#[path = "support/mix.rs"]
+mod mix;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pgscope::sql::{Dialect, Digest, Facts, Tags};
 use std::hint::black_box;
@@ -73,6 +76,26 @@ fn facts(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The mix of `overhead/`: an iteration reads each text once.
+fn django(criterion: &mut Criterion) {
+    let texts = mix::mix();
+    let mut group = criterion.benchmark_group("normalise");
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: texts.len() as u64,
+        bytes: texts.iter().map(String::len).sum::<usize>() as u64,
+    });
+    group.bench_function("django mix", |bencher| {
+        let mut digest = Digest::new();
+        bencher.iter(|| {
+            for sql in &texts {
+                digest.read(black_box(sql.as_bytes()), sql.len(), Dialect::default());
+                black_box(digest.parts().len());
+            }
+        });
+    });
+    group.finish();
+}
+
 fn tags(criterion: &mut Criterion) {
     let mut digest = Digest::new();
     let (_, sql) = &statements()[1];
@@ -86,5 +109,5 @@ fn tags(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, read, facts, tags);
+criterion_group!(benches, read, facts, django, tags);
 criterion_main!(benches);

@@ -13,7 +13,7 @@ import scrape
 from harness.console import say
 from harness.process import ROOT
 from harness.wire import Wire
-from measure import load, memory, pgbench
+from measure import load, memory, pgbench, queries
 from pages import pages
 from proxies import DIRECT, HAPROXY, PGSCOPE, RELAY
 
@@ -103,17 +103,17 @@ def filled(bench):
 def growth(bench):
     """More statements, more connections. A pgscope of its own: what is left behind must not weigh on other cases."""
 
-    def queries(statements, clients):
+    def asked(statements, clients):
         def run(tool):
             grown = bench.extra("grown", bench.makers[PGSCOPE]) if tool.name == PGSCOPE else tool
-            return load(bench.postgres, grown, "bench", "queries", statements, clients, bench.seconds)
+            return queries(bench.postgres, grown, "bench", statements, clients, bench.seconds)
 
         return run
 
-    yield Case("growth 1000 statements", queries(1000, 16), GROWN)
-    yield Case("growth 100000 statements", queries(100_000, 16), GROWN)
-    yield Case("growth 10 connections", queries(100, 10), GROWN)
-    yield Case("growth 500 connections", queries(100, 500), GROWN)
+    yield Case("growth 1000 statements", asked(1000, 16), GROWN)
+    yield Case("growth 100000 statements", asked(100_000, 16), GROWN)
+    yield Case("growth 10 connections", asked(100, 10), GROWN)
+    yield Case("growth 500 connections", asked(100, 500), GROWN)
 
 
 def memories(bench):
@@ -162,10 +162,8 @@ def estimates(folder):
     """MB/s and ns per query of both."""
     figures = {}
     for name in ("pgscope", "libpg_query"):
-        for unit in ("bytes", "queries"):
-            of = folder / f"{name}, {unit}" / "new"
-            nanos = json.loads((of / "estimates.json").read_text())["median"]["point_estimate"]
-            amount = next(iter(json.loads((of / "benchmark.json").read_text())["throughput"].values()))
-            key, value = ("mb_s", amount / nanos * 1e3) if unit == "bytes" else ("ns_query", nanos / amount)
-            figures[f"{name}_{key}"] = value
+        nanos = json.loads((folder / name / "new" / "estimates.json").read_text())["median"]["point_estimate"]
+        mix = json.loads((folder / name / "new" / "benchmark.json").read_text())["throughput"]["ElementsAndBytes"]
+        figures[f"{name}_mb_s"] = mix["bytes"] / nanos * 1e3
+        figures[f"{name}_ns_query"] = nanos / mix["elements"]
     return figures

@@ -18,7 +18,7 @@ def prepare(postgres):
 
 def fill(postgres, scope):
     """Bring it all; returns entries by table."""
-    for number in range(max(DATABASES, USERS) * 2):
+    for number in range(USERS * 3):
         # Every pair once: the numbers of databases and users that differ by the round.
         user, database = f"full{number % USERS}", f"full{(number + number // USERS) % DATABASES}"
         with Wire(scope.address, user, database) as wire:

@@ -1,7 +1,8 @@
 //! A client that costs little: what pgbench cannot send, and results too large to keep.
 //!
 //! Usage:
-//! load ADDRESS USER DATABASE queries STATEMENTS CLIENTS SECONDS   `SELECT 1 AS c<n>` round robin, one at a time each
+//! load ADDRESS USER DATABASE queries STATEMENTS CLIENTS SECONDS   `SELECT 1 AS c<n>` round robin, one at a time each,
+//!                                                                 from a line of the input on
 //! load ADDRESS USER DATABASE read SQL                             one query or COPY TO, its result dropped
 //! load ADDRESS USER DATABASE write SQL ROWS                       one COPY FROM of rows like those of `wide`
 //!
@@ -114,19 +115,20 @@ impl Client {
     }
 }
 
-/// Sends `SELECT 1 AS c<n>` until the time is up; each client begins elsewhere in the round.
+/// Sends `SELECT 1 AS c<n>` until the time is up; each client begins elsewhere in the round. Gives the client back, so
+/// that none leaves while others are measured.
 async fn ask(
     mut client: Client,
     first: u64,
     statements: u64,
     until: Instant,
-) -> Result<Histogram<u64>, Failure> {
+) -> Result<(Client, Histogram<u64>), Failure> {
     let mut latencies = Histogram::new(3)?;
     let mut number = first;
     loop {
         let start = Instant::now();
         if start >= until {
-            return Ok(latencies);
+            return Ok((client, latencies));
         }
         client
             .query(&format!("SELECT 1 AS c{}", number % statements))
@@ -134,6 +136,44 @@ async fn ask(
         latencies.record(start.elapsed().as_nanos() as u64)?;
         number += 1;
     }
+}
+
+/// Opens all connections, says so, waits for a line, and then asks.
+async fn queries(
+    open: impl AsyncFn() -> Result<Client, Failure>,
+    statements: u64,
+    clients: u64,
+    seconds: f64,
+) -> Result<(), Failure> {
+    let mut ready = Vec::new();
+    for _ in 0..clients {
+        ready.push(open().await?);
+    }
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new())?;
+    let start = Instant::now();
+    let until = start + Duration::from_secs_f64(seconds);
+    let mut asking = JoinSet::new();
+    for (number, client) in (0..).zip(ready) {
+        asking.spawn(ask(
+            client,
+            number * statements / clients,
+            statements,
+            until,
+        ));
+    }
+    let mut latencies = Histogram::new(3)?;
+    let mut done = Vec::new();
+    while let Some(asked) = asking.join_next().await {
+        let (client, its) = asked??;
+        latencies.add(its)?;
+        done.push(client);
+    }
+    print_queries(&latencies, start.elapsed().as_secs_f64());
+    // The end of the input: what the connections cost has been read.
+    std::io::stdin().read_line(&mut String::new())?;
+    drop(done);
+    Ok(())
 }
 
 /// `wide` is made by `database.py`.
@@ -196,27 +236,14 @@ async fn main() -> Result<(), Failure> {
             clients,
             seconds,
         ] => {
-            let (statements, clients): (u64, u64) = (statements.parse()?, clients.parse()?);
-            let mut open = Vec::new();
-            for _ in 0..clients {
-                open.push(Client::connect(address, user, database).await?);
-            }
-            let start = Instant::now();
-            let until = start + Duration::from_secs_f64(seconds.parse()?);
-            let mut asking = JoinSet::new();
-            for (number, client) in (0..).zip(open) {
-                asking.spawn(ask(
-                    client,
-                    number * statements / clients,
-                    statements,
-                    until,
-                ));
-            }
-            let mut latencies = Histogram::new(3)?;
-            while let Some(done) = asking.join_next().await {
-                latencies.add(done??)?;
-            }
-            print_queries(&latencies, start.elapsed().as_secs_f64());
+            let open = async || Client::connect(address, user, database).await;
+            queries(
+                open,
+                statements.parse()?,
+                clients.parse()?,
+                seconds.parse()?,
+            )
+            .await?;
         }
         [address, user, database, "read", sql] => {
             let mut client = Client::connect(address, user, database).await?;

@@ -70,11 +70,30 @@ def pgbench(postgres, tool, database, words, clients, seconds, expected_tps=50_0
 
 
 def load(postgres, tool, database, *words):
-    """Run `load.rs`."""
+    """Run `load.rs` once for a large result."""
     cost = Cost(tool)
-    done = json.loads(run([example("load"), place(tool.address), postgres.user, database, *words]))
-    rate = {"tps": done["queries"] / done["seconds"]} if "queries" in done else {}
-    return {**done, **rate, **cost.figures(done.get("queries"))}
+    return {**json.loads(run(load_command(postgres, tool, database, *words))), **cost.figures(None)}
+
+
+def queries(postgres, tool, database, statements, clients, seconds):
+    """Run `load.rs` for some seconds. What opening and closing the connections costs does not count."""
+    command = load_command(postgres, tool, database, "queries", statements, clients, seconds)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        client.stdout.readline()
+        cost = Cost(tool)
+        print(file=client.stdin, flush=True)
+        done = client.stdout.readline()
+        figures = cost.figures(json.loads(done)["queries"]) if done else {}
+        client.stdin.close()
+    if client.returncode:
+        raise RuntimeError(f"{command} ended with {client.returncode}")
+    done = json.loads(done)
+    return {**done, "tps": done["queries"] / done["seconds"], **figures}
+
+
+def load_command(postgres, tool, database, *words):
+    """The command line of `load.rs`."""
+    return [str(word) for word in [example("load"), place(tool.address), postgres.user, database, *words]]
 
 
 def run(command, env=None):

@@ -98,7 +98,7 @@ def suites():
 def bench():
     yield "criterion", cargo("bench"), None
     yield "release build", cargo("build", "--release"), None
-    yield "overhead", [PYTHON, "benches/overhead/run.py"], None
+    yield "overhead", [PYTHON, "benches/overhead/run.py", "--marks", "--json", "target/overhead.json"], None
 
 
 def header(text):

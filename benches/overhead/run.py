@@ -81,18 +81,26 @@ def arguments():
     return options
 
 
-def measure(bench, chosen, rounds):
-    """[{round, case, tool, figures}]; each round begins with another tool."""
+def choose(bench, words):
+    """The cases whose names begin with one of the words; all of them without words."""
+    known = list(cases.every(bench))
+    for word in words or []:
+        if not any(case.name.startswith(word) for case in known):
+            sys.exit(f"no case begins with {word}: there are {', '.join(case.name for case in known)}")
+    return [case for case in known if not words or case.name.startswith(tuple(words))]
+
+
+def one_round(bench, chosen, turn, rounds):
+    """[{round, case, tool, figures}]. Each round and each case begins with another tool."""
     runs = []
-    for turn in range(rounds):
-        for place, case in enumerate(chosen):
-            names = [name for name in bench.tools if case.tools is None or name in case.tools]
-            first = (turn + place) % len(names) if names else 0
-            for name in names[first:] + names[:first]:
-                figures = case.run(bench.tools[name])
-                if figures:
-                    say(f"round {turn + 1} of {rounds}: {case.name}: {name}: {table.short(figures)}")
-                    runs.append({"round": turn, "case": case.name, "tool": name, "figures": figures})
+    for place, case in enumerate(chosen):
+        names = [name for name in bench.tools if case.tools is None or name in case.tools]
+        first = (turn + place) % len(names) if names else 0
+        for name in names[first:] + names[:first]:
+            figures = case.run(bench.tools[name])
+            if figures:
+                say(f"round {turn + 1} of {rounds}: {case.name}: {name}: {table.short(figures)}")
+                runs.append({"round": turn, "case": case.name, "tool": name, "figures": figures})
     return runs
 
 
@@ -102,26 +110,25 @@ def main():
     build = ["cargo", "build", "--release", "--quiet", "--example", "bare_relay", "--example", "load"]
     subprocess.run(build, cwd=ROOT, check=True)
     bench = Bench(options)
-    words = tuple(options.cases.split(",")) if options.cases else ("",)
-    chosen = [case for case in cases.every(bench) if case.name.startswith(words)]
-    if not chosen:
-        sys.exit(f"no case begins with {options.cases}: there are {', '.join(case.name for case in cases.every(bench))}")
-    runs = measure(bench, chosen, options.rounds)
+    chosen = choose(bench, options.cases and options.cases.split(","))
     result = {
         "rounds": options.rounds,
         "seconds": options.seconds,
         "rows": bench.rows,
         "cpus": os.cpu_count(),
         "kernel": platform.release(),
-        "runs": runs,
+        "runs": [],
     }
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    for turn in range(options.rounds):
+        result["runs"] += one_round(bench, chosen, turn, options.rounds)
+        # After each round: a run that is cut short keeps what it has seen.
+        if options.json:
+            options.json.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\n{options.rounds} rounds of {options.seconds} s, medians, {os.cpu_count()} CPUs\n")
-    print(table.markdown(runs), flush=True)
+    print(table.markdown(result["runs"]), flush=True)
     if options.plot:
         options.plot.write_text(plot.svg(result))
-    return marks.report(runs) if options.marks else 0
+    return marks.report(result["runs"]) if options.marks else 0
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def arguments():
     options.add_argument("--seconds", type=int, default=4, help="of each run of a client")
     options.add_argument("--cases", help="only those whose names begin with one of these words, with commas between them")
     options.add_argument("--tools", default=",".join(TOOLS), help="names with commas between them")
-    options.add_argument("--off-flag", default="--profile=false", help="what turns the profiling of pgscope off")
+    options.add_argument("--off-flag", default="--proxy-profiling=false", help="what turns the profiling of pgscope off")
     options.add_argument("--json", type=Path, help="write all figures of all rounds to this file")
     options.add_argument("--plot", type=Path, help="write an SVG to this file")
     options.add_argument("--marks", action="store_true", help="print what has to hold, and fail where it does not")

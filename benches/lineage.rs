@@ -123,6 +123,26 @@ fn lineage(criterion: &mut Criterion) {
             show(&mut tap, &probe, &probed, &mut at);
         });
     });
+
+    // Nothing on the wire ends the request, and its values agree by chance only.
+    let mixed: Vec<_> = (0..1000_u64)
+        .map(|at| {
+            let (table, key) = (at % 10, at * 7919 % 500 + 1);
+            let sql = format!(r#"SELECT "t{table}"."id", "t{table}"."author_id" FROM "t{table}" WHERE "t{table}"."author_id" = {key}"#);
+            let rows: Vec<_> = (0..15).map(|row| ((at * 31 + row * 17) % 500 + 1, key)).collect();
+            (query(&sql), reply(&rows))
+        })
+        .collect();
+    group.throughput(Throughput::Elements(1000));
+    group.bench_function("queries of a request of 1000 without a loop", |bencher| {
+        let (mut tap, mut at) = open();
+        bencher.iter(|| {
+            mixed
+                .iter()
+                .for_each(|(list, rows)| show(&mut tap, list, rows, &mut at));
+            show(&mut tap, &probe, &probed, &mut at);
+        });
+    });
     group.finish();
 }
 

@@ -37,8 +37,8 @@
 //! The error is always real. Django refuses most of such queries itself (`TransactionManagementError`), which is not on the
 //! wire: what is seen comes from raw cursors, from code that catches database errors outside of Django, and from other clients.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
-use crate::request::{Entry, Request};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject};
+use crate::request::Entry;
 
 /// Name of the detector.
 pub(super) const NAME: &str = "aborted_transaction";
@@ -92,7 +92,7 @@ impl Detector for AbortedTransaction {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         if (request.groups.iter()).all(|group| group.errors == 0) {
             return;
         }

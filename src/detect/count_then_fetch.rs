@@ -32,7 +32,7 @@
 //! and requests whose limits are a guess.
 
 use super::changes::Changes;
-use super::{Allow, Detector, Finding, Severity, accuse, fix, n_plus_one};
+use super::{Allow, Detector, Finding, Severity, Subject, accuse, fix, n_plus_one};
 use crate::request::{Confidence, Request};
 use crate::sql::{Facts, Limit, Projection, Statement, Verb};
 use std::collections::{BTreeMap, HashMap};
@@ -184,7 +184,7 @@ impl Detector for CountThenFetch {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let any = |test: fn(&Facts) -> bool| {
             let mut groups = request.groups.iter();
             groups.any(|group| test(&group.statement.facts))

@@ -30,8 +30,8 @@
 //! Where nobody can reach such a page but by the address, a highest page number is enough. An OFFSET that is bound as a
 //! parameter is not seen: Django writes it into the text.
 
-use super::{Allow, Detector, Finding, Severity, accuse};
-use crate::request::{Entry, Group, Request};
+use super::{Allow, Detector, Finding, Severity, Subject, accuse};
+use crate::request::{Entry, Group};
 use crate::sql::Statement;
 
 /// Name of the detector.
@@ -112,7 +112,7 @@ impl Detector for DeepOffset {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         for excess in accuse::exceeding(request, |group, entry| self.measure(group, entry)) {
             let statement = &request.groups[excess.group].statement;
             findings.push(Finding {

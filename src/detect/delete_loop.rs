@@ -32,8 +32,8 @@
 //! transaction are reported.
 
 use super::write_loops::{self, WriteLoop, lookup};
-use super::{Allow, Detector, Finding, names};
-use crate::request::{Entry, Group, Request};
+use super::{Allow, Detector, Finding, Subject, names};
+use crate::request::{Entry, Group};
 use crate::sql::{Column, Facts, Verb};
 
 /// Name of the detector.
@@ -125,7 +125,7 @@ impl Detector for DeleteLoop {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let least = self.settings.min_calls;
         let mut loops = write_loops::search(request, least, is_accused, is_turn);
         loops.retain(|one| write_loops::distinct_keys(request, &one.queries) >= least as usize);

@@ -41,7 +41,7 @@ use super::lineage::Lineage;
 use super::parents::{self, Child};
 use super::relation::{self, Kind};
 use super::runs::Runs;
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, fix, n_plus_one};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, fix, n_plus_one};
 use crate::request::{Confidence, Entry, Request};
 use crate::session::At;
 use crate::sql::Facts;
@@ -247,7 +247,7 @@ impl Detector for DuplicateQuery {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         // Two requests taken for one ask the same with every right.
         if (request.groups.iter()).all(|group| group.calls < self.settings.min_calls)
             || request.boundary.confidence() < Confidence::Medium

@@ -35,7 +35,7 @@
 use super::guards::is_system;
 use super::runs::Runs;
 use super::write_loops::{self, WriteLoop, lookup};
-use super::{Allow, Detector, Finding, names};
+use super::{Allow, Detector, Finding, Subject, names};
 use crate::request::Request;
 use crate::sql::Facts;
 
@@ -165,7 +165,7 @@ impl Detector for GetOrCreateLoop {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let suspects: Vec<usize> = (request.groups.iter().enumerate())
             .filter(|(_, group)| {
                 let facts = &group.statement.facts;

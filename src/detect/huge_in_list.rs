@@ -30,8 +30,7 @@
 //! Ids from outside the database, such as those of a search engine, need a list: ask for it in parts. A prefetch follows a list
 //! of the request that has as many rows, each of several columns; that list is the mistake, and the prefetch is left out.
 
-use super::{Allow, Detector, Finding, accuse};
-use crate::request::Request;
+use super::{Allow, Detector, Finding, Subject, accuse};
 use crate::sql::Statement;
 
 /// Name of the detector.
@@ -100,7 +99,7 @@ impl Detector for HugeInList {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let members = self.settings.members;
         // Rows of several columns so far, as the longest list has them: what a prefetch may be for.
         let mut objects = 0;
@@ -133,7 +132,8 @@ mod tests {
 
     fn huge(scenario: Scenario) -> Vec<String> {
         let mut findings = Vec::new();
-        HugeInList::new(Settings::default()).inspect(&scenario.request(), &mut findings);
+        HugeInList::new(Settings::default())
+            .inspect(&Subject::new(&scenario.request()), &mut findings);
         findings.into_iter().map(|finding| finding.fix).collect()
     }
 

@@ -33,7 +33,7 @@
 //! A slow network or a busy worker looks the same, and so does a person at a debugger or a shell. Transactions that read a
 //! cursor (`iterator()`) are left out, since what is done with the rows is done in between.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject};
 use crate::request::{Request, Transaction};
 use crate::sql::Verb;
 use crate::units::Period;
@@ -100,7 +100,7 @@ impl Detector for IdleInTransaction {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let threshold = self.settings.threshold.nanos();
         let (mut count, mut longest, mut idle) = (0, 0, 0);
         for block in &request.transactions {

@@ -35,7 +35,7 @@
 //! the limits of a request are a guess, only loops inside one transaction are.
 
 use super::write_loops::{self, WriteLoop};
-use super::{Allow, Detector, Finding, names};
+use super::{Allow, Detector, Finding, Subject, names};
 use crate::request::{Group, Request};
 use crate::sql::Verb;
 
@@ -129,7 +129,7 @@ impl Detector for InsertLoop {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let is_turn = |at, entry: &_| {
             write_loops::query(request, at)
                 .is_some_and(|(_, group)| write_loops::is_single_row(group, entry))

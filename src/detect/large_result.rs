@@ -33,8 +33,8 @@
 //!
 //! A report may need all rows at once, and a file in a `BinaryField` has its size. Allow the route or the table.
 
-use super::{Allow, Detector, Finding, Severity, accuse};
-use crate::request::{Entry, Group, Request};
+use super::{Allow, Detector, Finding, Severity, Subject, accuse};
+use crate::request::{Entry, Group};
 use crate::sql::{Statement, Verb};
 
 /// Name of the detector.
@@ -115,7 +115,7 @@ impl Detector for LargeResult {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         for excess in accuse::exceeding(request, |group, entry| self.measure(group, entry)) {
             let statement = &request.groups[excess.group].statement;
             findings.push(Finding {
@@ -135,7 +135,8 @@ mod tests {
 
     fn large(scenario: Scenario) -> Vec<Finding> {
         let mut findings = Vec::new();
-        LargeResult::new(Settings::default()).inspect(&scenario.request(), &mut findings);
+        LargeResult::new(Settings::default())
+            .inspect(&Subject::new(&scenario.request()), &mut findings);
         findings
     }
 

@@ -35,7 +35,7 @@
 //! Some work must be done whole or not at all. Migrations are left out. Time that `idle_in_transaction` reports and queries of
 //! reported loops do not count again.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, idle_in_transaction};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, idle_in_transaction};
 use crate::request::{Request, Transaction};
 use crate::sql::Verb;
 use crate::units::Period;
@@ -111,7 +111,7 @@ impl Detector for LongTransaction {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         if request.transactions.is_empty() {
             return;
         }

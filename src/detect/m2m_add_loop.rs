@@ -32,8 +32,7 @@
 //! are of `insert_loop`. Where the limits of a request are a guess, only loops inside one transaction are reported.
 
 use super::write_loops;
-use super::{Allow, Detector, Finding, names};
-use crate::request::Request;
+use super::{Allow, Detector, Finding, Subject, names};
 use crate::sql::Statement;
 
 /// Name of the detector.
@@ -111,7 +110,7 @@ impl Detector for M2mAddLoop {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let is_turn = |at, entry: &_| {
             write_loops::query(request, at)
                 .is_some_and(|(_, group)| write_loops::is_single_row(group, entry))

@@ -53,6 +53,7 @@ mod several;
 mod severity;
 mod slow_query;
 mod slow_request;
+mod subject;
 mod table_audit;
 #[cfg(test)]
 mod testing;
@@ -93,12 +94,12 @@ pub use session_overhead::Settings as SessionOverheadSettings;
 pub use severity::SeverityChoice;
 pub use slow_query::Settings as SlowQuerySettings;
 pub use slow_request::Settings as SlowRequestSettings;
+pub use subject::Subject;
 pub use table_audit::Settings as TableAuditSettings;
 pub use timezone_round_trip::Settings as TimezoneRoundTripSettings;
 pub use unbounded_select::Settings as UnboundedSelectSettings;
 pub use wide_rows::Settings as WideRowsSettings;
 
-use crate::request::Request;
 use crate::sql::Facts;
 use crate::units::Period;
 
@@ -107,7 +108,7 @@ pub trait Detector: Send + Sync {
     /// Its name: the metric label and the configuration section.
     fn name(&self) -> &'static str;
     /// Looks at a request and pushes what it finds, at most one finding per cause.
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>);
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>);
 }
 
 /// Time of all calls but one of the usual length, seconds: one query was needed anyway.

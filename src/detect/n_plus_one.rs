@@ -67,7 +67,7 @@ use super::proof;
 use super::relation::{Kind, Name, Relation};
 use super::repetition::{Repetition, child, entries, totals};
 use super::runs::Runs;
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject};
 use crate::request::Request;
 use crate::units::Period;
 
@@ -249,7 +249,7 @@ impl Detector for NPlusOne {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         if (request.groups.iter()).all(|group| (group.calls as usize) < SMALL) {
             return;
         }
@@ -258,12 +258,12 @@ impl Detector for NPlusOne {
             let group = request.groups.get(index);
             group.is_some_and(|group| is_suspect(&group.statement.facts) && !is_system(group))
         };
-        let lineage = Lineage::trace(request, &runs, is_suspect);
+        let lineage = request.lineage(&runs);
         let mut loops = Vec::new();
         for index in (0..request.groups.len()).filter(|index| is_suspect(*index)) {
-            let proven = self.proven(request, &runs, &lineage, index);
+            let proven = self.proven(request, &runs, lineage, index);
             if proven.is_empty() {
-                loops.extend(self.repetition().repeated(request, &runs, &lineage, index));
+                loops.extend(self.repetition().repeated(request, &runs, lineage, index));
             } else {
                 loops.extend(proven);
             }

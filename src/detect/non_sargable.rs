@@ -36,8 +36,8 @@
 //! The index on the expression may be there already, or another predicate may leave few rows: EXPLAIN tells. Indexes are not on
 //! the wire. `contains` and `startswith` are not told apart, since literals are not kept, and are left out.
 
-use super::{Allow, Detector, Finding, accuse};
-use crate::request::{Group, Request};
+use super::{Allow, Detector, Finding, Subject, accuse};
+use crate::request::Group;
 use crate::units::Period;
 
 /// Name of the detector.
@@ -227,7 +227,7 @@ impl Detector for NonSargable {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let threshold = self.settings.threshold.nanos();
         let slow = |group: &&Group| group.max_nanos >= threshold;
         for group in request.groups.iter().filter(slow) {

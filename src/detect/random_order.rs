@@ -29,8 +29,7 @@
 //! Ten rows out of a filter that leaves a hundred are shuffled quickly; a busy server may make them slow all the same. Where ids
 //! have gaps, the first row after a random id is not equally likely for all.
 
-use super::{Allow, Detector, Finding, accuse};
-use crate::request::Request;
+use super::{Allow, Detector, Finding, Subject, accuse};
 use crate::sql::Statement;
 use crate::units::Period;
 
@@ -98,7 +97,7 @@ impl Detector for RandomOrder {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         for group in &request.groups {
             let facts = &group.statement.facts;
             let nanos = accuse::nanos(group);

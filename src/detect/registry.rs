@@ -1,5 +1,6 @@
 //! The one list of detectors.
 
+use super::Subject;
 use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
 use super::{
     aborted_transaction, asgi_persistent_connections, cacheable_query, connection_churn,
@@ -362,8 +363,9 @@ impl Detectors {
     /// [`Severity::Info`].
     pub fn inspect(&self, request: &Request) -> Vec<Finding> {
         let mut findings = Vec::new();
+        let subject = Subject::new(request);
         for detector in &self.all {
-            detector.inspect(request, &mut findings);
+            detector.inspect(&subject, &mut findings);
         }
         // Allowed ones go last: their queries explain a high number of queries all the same.
         findings.retain(|finding| {

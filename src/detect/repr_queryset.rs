@@ -31,7 +31,7 @@
 //! A slice `[:21]` reads the same, such as that of a page of 20 rows which asks for one more (`CursorPagination` of DRF with
 //! `page_size = 20`): allow its route, or take another size. `get()` that finds several rows and raises reads the same too.
 
-use super::{Allow, Detector, Finding, Severity, accuse, guards};
+use super::{Allow, Detector, Finding, Severity, Subject, accuse, guards};
 use crate::request::{Entry, Group, Request};
 use crate::sql::{Facts, Limit, Projection, Statement};
 
@@ -118,7 +118,7 @@ impl Detector for ReprQueryset {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         if !request.groups.iter().any(is_suspect) {
             return;
         }

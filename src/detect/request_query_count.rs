@@ -32,9 +32,11 @@
 //! Some pages need many different queries: allow their route, or raise the numbers. Tasks and commands are left out, and so are
 //! requests whose limits are a guess.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, duplicate_query, n_plus_one};
+use super::{
+    Allow, Cause, Detector, Evidence, Finding, Severity, Subject, duplicate_query, n_plus_one,
+};
 use super::{delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, update_loop};
-use crate::request::{Confidence, Kind, Request};
+use crate::request::{Confidence, Kind};
 
 /// Name of the detector.
 pub(super) const NAME: &str = "request_query_count";
@@ -119,7 +121,7 @@ impl Detector for RequestQueryCount {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         if request.kind == Kind::Task || request.boundary.confidence() < Confidence::Medium {
             return;
         }

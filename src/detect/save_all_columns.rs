@@ -36,7 +36,7 @@
 //! reported by `update_loop` alone.
 
 use super::write_loops;
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, names, update_loop};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, names, update_loop};
 use crate::request::{Group, Request};
 use crate::sql::{Facts, Verb};
 
@@ -165,7 +165,7 @@ impl Detector for SaveAllColumns {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let in_loops: Vec<_> = (findings.iter())
             .filter(|finding| finding.cause.detector == update_loop::NAME)
             .filter_map(|finding| finding.cause.fingerprint)

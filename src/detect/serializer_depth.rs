@@ -33,11 +33,11 @@
 //! It is a hint: an export may need the whole tree. The loops themselves are `n_plus_one`'s. A tree that is loaded by
 //! `prefetch_related()` is not seen, nor is one whose rows are beyond `request.max_values`.
 
-use super::guards::{is_batch, is_suspect, is_system, is_write_loop};
+use super::guards::{is_batch, is_write_loop};
 use super::lineage::{Edge, Lineage};
 use super::relation::Kind;
 use super::runs::Runs;
-use super::{Allow, Detector, Evidence, Finding, Severity, accuse, proof};
+use super::{Allow, Detector, Evidence, Finding, Severity, Subject, accuse, proof};
 use crate::request::Request;
 
 /// Name of the detector.
@@ -174,20 +174,17 @@ impl Detector for SerializerDepth {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let loops = request.groups.iter().filter(|group| group.calls >= LOOP);
         if loops.count() < self.settings.depth as usize {
             return;
         }
         let runs = Runs::search(request, usize::MAX);
-        let lineage = Lineage::trace(request, &runs, |index| {
-            let group = request.groups.get(index);
-            group.is_some_and(|group| is_suspect(&group.statement.facts) && !is_system(group))
-        });
+        let lineage = request.lineage(&runs);
         if lineage.edges.len() < self.settings.depth as usize {
             return;
         }
-        let steps = steps(request, &runs, &lineage);
+        let steps = steps(request, &runs, lineage);
         // The deepest loop below each list.
         let mut deepest: Vec<usize> = Vec::new();
         for (index, step) in steps.iter().enumerate() {

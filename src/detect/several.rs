@@ -75,6 +75,9 @@ fn walk(
         fit: keys.first()?.1,
         nested: false,
     };
+    if !walk.may_cover(queries) {
+        return None;
+    }
     // Each row of the list asks for all of them: a few matches by chance do not.
     let edges = walk.edges(child, queries);
     let mut edge = edges.into_iter().find(|edge| edge.covers())?;

@@ -32,7 +32,7 @@
 //! statement, since the indexes that exist are not on the wire: check it with EXPLAIN. COPY, DDL, cursors and LISTEN are left
 //! out.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, index};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, index};
 use crate::request::{Group, Request};
 use crate::units::Period;
 
@@ -152,7 +152,7 @@ impl Detector for SlowQuery {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         for (index, group) in request.groups.iter().enumerate() {
             if group.slow > 0 && is_judged(group) {
                 findings.push(self.finding(request, index, group));

@@ -45,8 +45,8 @@
 //! whose limits are a guess are left out.
 
 use super::{
-    Allow, Cause, Detector, Evidence, Finding, Severity, accuse, duplicate_query, n_plus_one,
-    slow_query,
+    Allow, Cause, Detector, Evidence, Finding, Severity, Subject, accuse, duplicate_query,
+    n_plus_one, slow_query,
 };
 use crate::request::{Confidence, Group, Kind, Request};
 use crate::sql::{Statement, Verb};
@@ -178,7 +178,7 @@ impl Detector for SlowRequest {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let nanos = request.closed.since(request.opened);
         let slow =
             nanos >= self.settings.threshold.nanos() && nanos <= self.settings.longest.nanos();

@@ -35,7 +35,7 @@
 //! members on it is left out. So are cursors (`iterator()`), GROUP BY, aggregates, Django's own tables, and what `large_result`
 //! has found.
 
-use super::{Allow, Detector, Finding, Severity, accuse, guards, large_result};
+use super::{Allow, Detector, Finding, Severity, Subject, accuse, guards, large_result};
 use crate::request::{Entry, Group, Kind, Request};
 use crate::sql::{Limit, Projection, Statement, Verb};
 
@@ -147,7 +147,7 @@ impl Detector for UnboundedSelect {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         for excess in accuse::exceeding(request, |group, entry| self.measure(group, entry)) {
             let statement = &request.groups[excess.group].statement;
             if accuse::is_accused(findings, large_result::NAME, statement) {

@@ -35,7 +35,7 @@
 //! reported. Where the limits of a request are a guess, only loops inside one transaction are.
 
 use super::write_loops::{self, WriteLoop, lookup};
-use super::{Allow, Detector, Finding, names};
+use super::{Allow, Detector, Finding, Subject, names};
 use crate::request::{Group, Request};
 use crate::sql::{Statement, Verb};
 
@@ -154,7 +154,7 @@ impl Detector for UpdateLoop {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         // No row: `save()` of a new object with a key, whose INSERT follows.
         let is_turn = |at, entry: &crate::request::Entry| {
             entry.rows == 1 && !write_loops::is_locked(request, at)

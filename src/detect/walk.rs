@@ -4,6 +4,7 @@ use super::lineage::{Edge, MIN_HITS, SCORE};
 use super::plausible::Fit;
 use crate::request::{Confidence, Request, Stream};
 use crate::session::At;
+use std::cell::OnceCell;
 
 /// The same where no name speaks for it.
 const MIN_WEAK_HITS: usize = 5;
@@ -20,7 +21,11 @@ pub(super) struct Column<'a> {
     pub index: usize,
     /// Values of one row.
     width: u32,
-    sorted: Vec<(u32, u32)>,
+    ///
+    /// Value and place in one number each. Made when it is first searched: most columns never are.
+    sorted: OnceCell<Vec<u64>>,
+    /// Columns of the stream in turn.
+    turn: Vec<usize>,
     /// Places before each place that have a value.
     filled: Vec<u32>,
 }
@@ -44,27 +49,20 @@ impl<'a> Column<'a> {
     /// The watched columns of a stream with these numbers, in turn from row to row.
     pub fn of(stream: &'a Stream, watched: &[usize]) -> Option<Self> {
         let first = *watched.first()?;
-        let (mut sorted, mut filled) = (Vec::new(), Vec::new());
-        let mut columns: Vec<_> = watched.iter().map(|at| stream.column(*at)).collect();
+        let mut filled = Vec::with_capacity(stream.rows() * watched.len() + 1);
         let mut count = 0;
-        for _ in 0..stream.rows() {
-            for value in columns.iter_mut().filter_map(Iterator::next) {
-                let place = u32::try_from(filled.len()).unwrap_or(u32::MAX);
-                filled.push(count);
-                if value != 0 {
-                    sorted.push((value, place));
-                    count += 1;
-                }
-            }
+        for value in values(stream, watched) {
+            filled.push(count);
+            count += u32::from(value != 0);
         }
         filled.push(count);
-        sorted.sort_unstable();
         Some(Self {
             stream,
             watched: first,
             index: usize::from(*stream.shape.watched.get(first)?),
             width: u32::try_from(watched.len()).unwrap_or(u32::MAX),
-            sorted,
+            sorted: OnceCell::new(),
+            turn: watched.to_vec(),
             filled,
         })
     }
@@ -78,9 +76,18 @@ impl<'a> Column<'a> {
 impl Column<'_> {
     /// The first row from `from` on, and before `end`, that holds `value`.
     fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
-        let at = self.sorted.partition_point(|known| *known < (value, from));
-        let (found, row) = *self.sorted.get(at)?;
-        (found == value && row < end).then_some(row)
+        let sorted = self.sorted.get_or_init(|| self.sort());
+        let wanted = pack(value, from);
+        let found = *sorted.get(sorted.partition_point(|known| *known < wanted))?;
+        (found < pack(value, end)).then_some(found as u32)
+    }
+
+    fn sort(&self) -> Vec<u64> {
+        let places = (0..).zip(values(self.stream, &self.turn));
+        let filled = places.filter(|(_, value)| *value != 0);
+        let mut sorted: Vec<u64> = filled.map(|(place, value)| pack(value, place)).collect();
+        sorted.sort_unstable();
+        sorted
     }
 
     /// Rows with a value in this range.
@@ -88,6 +95,18 @@ impl Column<'_> {
         let before = |row: u32| self.filled.get(row as usize).copied().unwrap_or(0);
         before(end).saturating_sub(before(from)) as usize
     }
+}
+
+/// The values of these columns, in turn from row to row.
+fn values<'s>(stream: &'s Stream, watched: &[usize]) -> impl Iterator<Item = u32> + 's {
+    let mut columns: Vec<_> = watched.iter().map(|at| stream.column(*at)).collect();
+    let width = columns.len();
+    (0..stream.rows() * width).filter_map(move |at| columns[at % width].next())
+}
+
+/// In order of the value, and then of the place.
+fn pack(value: u32, place: u32) -> u64 {
+    u64::from(value) << 32 | u64::from(place)
 }
 
 /// A way through one column.
@@ -108,30 +127,64 @@ impl Walk<'_> {
     /// The results of a parent that is a loop itself belong together, and so do those of one that runs again before
     /// its rows are walked; where requests may have been taken for one, the latter is not believed.
     pub fn edges(&self, child: usize, queries: &[usize]) -> Vec<Edge> {
-        let all = self.column.places(self.column.stream.rows() as u32);
+        let whole = || self.walk(child, queries, 0, self.all());
         if self.nested {
-            return self.walk(child, queries, 0, all).into_iter().collect();
+            return whole().into_iter().collect();
         }
+        let windows = self.windows(queries);
+        let mut edges: Vec<Edge> = windows
+            .filter_map(|(queries, start, end)| self.walk(child, queries, start, end))
+            .collect();
+        if edges.is_empty() && self.may_go_on() {
+            edges.extend(whole());
+        }
+        edges
+    }
+
+    /// Whether there are queries enough for an edge that covers its rows: a look that searches nothing.
+    pub fn may_cover(&self, queries: &[usize]) -> bool {
+        let enough = |(queries, start, end): (&[usize], u32, u32)| {
+            (1..).zip(queries).skip(MIN_HITS - 1).any(|(count, query)| {
+                let rows = self.column.filled(start, self.rows_before(*query).min(end));
+                count * 100 >= rows * SCORE
+            })
+        };
+        let whole = (queries, 0, self.all());
+        match self.nested {
+            true => enough(whole),
+            false => self.windows(queries).any(enough) || (self.may_go_on() && enough(whole)),
+        }
+    }
+
+    /// Each result with the queries between it and the next.
+    fn windows<'q>(&self, queries: &'q [usize]) -> impl Iterator<Item = (&'q [usize], u32, u32)> {
         let segments = &self.column.stream.segments;
-        let mut windows = Vec::new();
-        for (at, segment) in segments.iter().enumerate() {
+        (segments.iter().enumerate()).map(|(at, segment)| {
             let next = segments.get(at + 1);
             let end = next.map_or(usize::MAX, |next| next.entry as usize);
             let first = queries.partition_point(|query| *query < segment.entry as usize);
             let last = queries.partition_point(|query| *query < end);
-            let end = next.map_or(all, |next| self.column.places(next.row));
+            let end = next.map_or(self.all(), |next| self.column.places(next.row));
             let start = self.column.places(segment.row);
-            windows.extend(self.walk(child, &queries[first..last.max(first)], start, end));
-        }
+            (&queries[first..last.max(first)], start, end)
+        })
+    }
+
+    fn all(&self) -> u32 {
+        self.column.places(self.column.stream.rows() as u32)
+    }
+
+    /// Where no result alone explains queries, all of them together may.
+    fn may_go_on(&self) -> bool {
         let guessed = self.request.boundary.confidence() == Confidence::Low;
-        if windows.is_empty() && !guessed && segments.len() > 1 {
-            windows.extend(self.walk(child, queries, 0, all));
-        }
-        windows
+        !guessed && self.column.stream.segments.len() > 1
     }
 
     /// Matches queries with rows from `first` to `end`, in order, each row once.
     fn walk(&self, child: usize, queries: &[usize], first: u32, end: u32) -> Option<Edge> {
+        if queries.len() < MIN_HITS {
+            return None;
+        }
         let mut hits: Vec<(usize, u32)> = Vec::new();
         let mut from = first;
         for &query in queries {

@@ -39,8 +39,8 @@
 //! `n_plus_one/deferred_field`: a column that is needed after all is then read row by row.
 
 use super::plausible::source;
-use super::{Allow, Detector, Finding, accuse, parents};
-use crate::request::{Group, Request};
+use super::{Allow, Detector, Finding, Subject, accuse, parents};
+use crate::request::Group;
 use crate::session::{RowShape, Widest};
 use crate::sql::{Statement, Verb};
 
@@ -169,7 +169,7 @@ impl Detector for WideRows {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         for group in &request.groups {
             if let Some((kind, fix)) = self.judge(group) {
                 findings.push(Finding {

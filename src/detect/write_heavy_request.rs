@@ -34,7 +34,7 @@
 //! is taken for HTTP; a command without comments may be named, as `info`. Tasks are left out, and so are requests whose
 //! limits are a guess.
 
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity};
+use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject};
 use super::{delete_loop, get_or_create_loop, insert_loop, m2m_add_loop, update_loop};
 use crate::request::{Confidence, Kind, Request};
 use crate::units::Period;
@@ -123,7 +123,7 @@ impl Detector for WriteHeavyRequest {
         NAME
     }
 
-    fn inspect(&self, request: &Request, findings: &mut Vec<Finding>) {
+    fn inspect(&self, request: &Subject<'_>, findings: &mut Vec<Finding>) {
         let writes = || (request.groups.iter()).filter(|group| group.statement.facts.is_write());
         let count = writes().fold(0u32, |sum, group| sum.saturating_add(group.calls));
         let nanos: u64 = writes().map(|group| group.nanos).sum();

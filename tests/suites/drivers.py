@@ -49,7 +49,7 @@ def main():
                 except sources.Missing as reason:
                     say(f"{name}: skipped, {reason}")
                     continue
-                twice.judge(checks, name, run(name, suite, source), programs, suite.least, suite.port)
+                twice.judge(checks, name, run(name, suite, source), programs, suite.least, suite.port, suite.flaky)
     return checks.finish()
 
 

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all connections share.
 pub struct Profiler {
-    traffic: Traffic,
+    traffic: Arc<Traffic>,
     next_session: AtomicU64,
     /// Of the hashes of cancel keys: another one in each process, so that a hash tells nothing about a key.
     seed: u64,
@@ -91,7 +91,7 @@ impl Profiler {
             sessions: BTreeMap::new(),
         };
         Self {
-            traffic: Traffic::default(),
+            traffic: Arc::default(),
             next_session: AtomicU64::new(1),
             seed: RandomState::new().build_hasher().finish(),
             settings: request,
@@ -100,7 +100,7 @@ impl Profiler {
     }
 
     /// Lock-free totals.
-    pub fn traffic(&self) -> &Traffic {
+    pub fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
     }
 

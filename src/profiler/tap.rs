@@ -57,6 +57,12 @@ impl Tap {
         }
     }
 
+    /// What is read now may be shown a little later: nobody outside waits for what it says. During the startup the
+    /// cancel key and the names of the session are waited for.
+    pub fn may_wait(&self) -> bool {
+        self.watch.is_let_in() && !self.session.is_blind()
+    }
+
     /// Runs a step of the session; the lock is taken at the first event, if there is one.
     fn look(&mut self, step: impl FnOnce(&mut Session, &mut Sink<'_>)) {
         let Self {

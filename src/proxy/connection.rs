@@ -1,5 +1,6 @@
 //! One connection from accept to its outcome.
 
+use crate::proxy::aside::Watched;
 use crate::proxy::pipe::Pipe;
 use crate::proxy::refuse::Refusal;
 use crate::proxy::relay::{LINGER, Relay};
@@ -62,7 +63,7 @@ async fn converse(
         tap.stop_after_startup();
     }
     let session = tap.id();
-    let mut watch = Guarded::new(tap, shared.profiler.traffic(), clock);
+    let mut watch = Guarded::new(tap, Arc::clone(shared.profiler.traffic()), clock);
     let mut frontend = Pipe::frontend();
     let mut backend = Pipe::backend();
     let mut upstream = Upstream::new(Arc::clone(shared));
@@ -139,7 +140,7 @@ async fn converse(
         server,
         frontend,
         backend,
-        watch,
+        watch: Watched::new(watch, Arc::clone(&shared.aside)),
         clock,
         linger: LINGER,
     };

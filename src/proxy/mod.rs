@@ -3,7 +3,7 @@
 //! # A connection
 //!
 //! [`serve`] accepts a client and starts one task, which owns both sockets, both buffers (16 KiB a direction) and the
-//! [`Tap`](crate::profiler::Tap); nothing of a connection is shared, so nothing of it is locked. The server is
+//! [`Tap`](crate::profiler::Tap). The server is
 //! connected to at once (the first of those named that answers), while the client's first packet is still awaited. Encryption is agreed leg by leg, see `tls/`:
 //! by default an SSLRequest is answered with `N` and none is sent. Every byte of the session itself, whatever it is,
 //! goes to the other side unchanged, but for one offer of a login that could not work (`tls/scram.rs`). A server that
@@ -21,6 +21,11 @@
 //! 2. **Backend.** Read from the server, write all of it to the client, then show the chunk: looking at it is off the
 //!    app's way. With it goes the time for which the client kept it from being written, so that a slow client is not
 //!    taken for a slow query. If the client's socket failed, the chunk is shown all the same; the query did run.
+//!
+//! Both show a chunk *now or soon* (`aside.rs`): small ones of a session that is under way are put aside for up to 10 ms
+//! and looked at many at a time, of all connections, since the caches are warm from the second on. Order, moments and
+//! answers to questions are as if each were looked at when it is shown.
+//!
 //! 3. **Timer.** It is set when the tap first asks for it, and again only when it fires; queries leave it alone.
 //! 4. **End.** See below.
 //!
@@ -43,6 +48,7 @@
 //! A panic in the tap ends the watching of that connection, never the connection.
 
 mod address;
+mod aside;
 mod clock;
 mod connection;
 mod listener;

@@ -1,9 +1,10 @@
 //! Both directions of one connection in one future. The module's documentation tells the order of events.
 
+use crate::proxy::aside::Watched;
 use crate::proxy::clock::Clock;
 use crate::proxy::pipe::{End, Pipe};
 use crate::proxy::stream::Stream;
-use crate::proxy::watch::{Guarded, Watch};
+use crate::proxy::watch::Watch;
 use crate::session::At;
 use crate::stats::ConnectionOutcome;
 use std::future::{Future, poll_fn};
@@ -30,19 +31,19 @@ enum Cause {
 }
 
 /// The two sockets and pipes of a connection, and who watches.
-pub(super) struct Relay<'a, W: Watch> {
+pub(super) struct Relay<W: Watch> {
     pub(super) client: Stream,
     pub(super) server: Stream,
     pub(super) frontend: Pipe,
     pub(super) backend: Pipe,
-    pub(super) watch: Guarded<'a, W>,
+    pub(super) watch: Watched<W>,
     pub(super) clock: Clock,
     pub(super) linger: Duration,
 }
 
 /// A relay on its way.
-struct Running<'a, W: Watch> {
-    relay: Relay<'a, W>,
+struct Running<W: Watch> {
+    relay: Relay<W>,
     frontend_end: Option<End>,
     backend_end: Option<End>,
     cause: Option<Cause>,
@@ -56,7 +57,7 @@ struct Running<'a, W: Watch> {
     lingering: Timer,
 }
 
-impl<W: Watch> Relay<'_, W> {
+impl<W: Watch> Relay<W> {
     /// Moves bytes until both directions ended. To stop earlier, drop the future.
     pub(super) async fn run(self) -> ConnectionOutcome {
         let mut running = Running {
@@ -75,7 +76,7 @@ impl<W: Watch> Relay<'_, W> {
     }
 }
 
-impl<W: Watch> Running<'_, W> {
+impl<W: Watch> Running<W> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_frontend(cx);
         self.poll_backend(cx);

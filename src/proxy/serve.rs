@@ -21,6 +21,10 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 /// the rest and returns. No error of a socket ends it earlier.
 pub async fn serve(listener: Listener, shared: Arc<Shared>, shutdown: impl Future<Output = ()>) {
     let mut connections = JoinSet::new();
+    let aside = Arc::clone(&shared.aside);
+    // Dropped, and so aborted, with this future.
+    let mut looking = JoinSet::new();
+    looking.spawn(async move { aside.run().await });
     accept_until(shutdown, &listener, &shared, &mut connections).await;
     shared.drain();
     // A client that comes now is refused by the kernel at once and may try elsewhere.

@@ -38,18 +38,18 @@ pub(super) enum Opening {
 }
 
 /// A connection that is not a relay yet.
-pub(super) struct Startup<'c, 'w, W: Watch> {
+pub(super) struct Startup<'c, W: Watch> {
     pub(super) frontend: &'c mut Pipe,
     pub(super) backend: &'c mut Pipe,
     pub(super) upstream: &'c mut Upstream,
-    pub(super) watch: &'c mut Guarded<'w, W>,
+    pub(super) watch: &'c mut Guarded<W>,
     pub(super) clock: &'c Clock,
     pub(super) tls: &'c Tls,
     /// The server is not to be troubled: the client will be refused.
     pub(super) refused: bool,
 }
 
-impl<W: Watch> Startup<'_, '_, W> {
+impl<W: Watch> Startup<'_, W> {
     /// Connects to the server and, at the same time, hears the client out. An error is the client's socket's.
     pub(super) async fn run(mut self, mut client: Stream) -> io::Result<(Stream, Opening)> {
         let (mut ssl_answered, mut gss_asked) = (false, false);

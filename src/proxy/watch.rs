@@ -5,10 +5,13 @@ use crate::proxy::clock::Clock;
 use crate::session::At;
 use crate::stats::{Stage, Traffic};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Sees the bytes of one connection. In production that is [`Tap`].
-pub(super) trait Watch {
+pub(super) trait Watch: Send + 'static {
+    /// What is read now may be shown a little later, in order.
+    fn may_wait(&self) -> bool;
     /// Bytes read from the client.
     fn frontend(&mut self, bytes: &[u8], at: At);
     /// Bytes read from the server, and for how many nanoseconds the client kept them from being written.
@@ -26,6 +29,10 @@ pub(super) trait Watch {
 }
 
 impl Watch for Tap {
+    fn may_wait(&self) -> bool {
+        Tap::may_wait(self)
+    }
+
     fn frontend(&mut self, bytes: &[u8], at: At) {
         Tap::frontend(self, bytes, at);
     }
@@ -60,11 +67,12 @@ impl Watch for Tap {
 ///
 /// A panic may leave the watch half-changed. All that is done with it afterwards is to tell it of that and of the end,
 /// and a panic there is caught as well: hence the assertions of unwind safety.
-pub(super) struct Guarded<'a, W: Watch> {
+pub(super) struct Guarded<W: Watch> {
     watch: W,
-    traffic: &'a Traffic,
+    traffic: Arc<Traffic>,
     clock: Clock,
     panicked: bool,
+    closed: bool,
     /// Chunks shown, to time one of [`TIMED`].
     chunks: u32,
 }
@@ -72,13 +80,14 @@ pub(super) struct Guarded<'a, W: Watch> {
 /// One chunk of so many is timed, and counts for all of them: to time each would cost more than some of them do.
 const TIMED: u32 = 16;
 
-impl<'a, W: Watch> Guarded<'a, W> {
-    pub(super) fn new(watch: W, traffic: &'a Traffic, clock: Clock) -> Self {
+impl<W: Watch> Guarded<W> {
+    pub(super) fn new(watch: W, traffic: Arc<Traffic>, clock: Clock) -> Self {
         Self {
             watch,
             traffic,
             clock,
             panicked: false,
+            closed: false,
             chunks: 0,
         }
     }
@@ -95,6 +104,11 @@ impl<'a, W: Watch> Guarded<'a, W> {
             self.traffic.backend_bytes(bytes.len());
         }
         self.timed(Stage::Backend, |watch| watch.backend(bytes, at, stalled));
+    }
+
+    /// Of a watch that is no longer asked nothing need wait.
+    pub(super) fn may_wait(&self) -> bool {
+        !self.panicked && self.watch.may_wait()
     }
 
     pub(super) fn idle(&mut self, at: At) -> Option<Duration> {
@@ -150,11 +164,21 @@ impl<'a, W: Watch> Guarded<'a, W> {
     }
 }
 
-impl<W: Watch> Drop for Guarded<'_, W> {
-    fn drop(&mut self) {
+impl<W: Watch> Guarded<W> {
+    /// The connection has ended; again is as well as once.
+    pub(super) fn close(&mut self) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
         let (watch, now) = (&mut self.watch, self.clock.now());
         if catch_unwind(AssertUnwindSafe(|| watch.close(now))).is_err() {
             tracing::error!("closing the profile of a connection panicked");
         }
+    }
+}
+
+impl<W: Watch> Drop for Guarded<W> {
+    fn drop(&mut self) {
+        self.close();
     }
 }

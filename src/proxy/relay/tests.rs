@@ -1,6 +1,7 @@
 //! What the watcher sees and when: the parts of the relay that no peer can observe.
 
 use super::*;
+use crate::proxy::watch::Guarded;
 use crate::stats::Traffic;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,6 +38,10 @@ impl Notes {
 }
 
 impl Watch for Notes {
+    fn may_wait(&self) -> bool {
+        false
+    }
+
     fn frontend(&mut self, bytes: &[u8], _: At) {
         assert_ne!(bytes, b"BOOM");
         self.terminated |= bytes == b"X";
@@ -75,21 +80,24 @@ struct Setup {
     client: UnixStream,
     server: UnixStream,
     notes: Notes,
-    traffic: &'static Traffic,
+    traffic: Arc<Traffic>,
     relay: JoinHandle<ConnectionOutcome>,
 }
 
 fn start(notes: Notes, linger: Duration) -> Setup {
     let (client, inner_client) = UnixStream::pair().unwrap();
     let (server, inner_server) = UnixStream::pair().unwrap();
-    let traffic: &'static Traffic = Box::leak(Box::default());
+    let traffic: Arc<Traffic> = Arc::default();
     let clock = Clock::start();
     let relay = Relay {
         client: Stream::Unix(inner_client),
         server: Stream::Unix(inner_server),
         frontend: Pipe::frontend(),
         backend: Pipe::backend(),
-        watch: Guarded::new(notes.clone(), traffic, clock),
+        watch: Watched::new(
+            Guarded::new(notes.clone(), Arc::clone(&traffic), clock),
+            Arc::default(),
+        ),
         clock,
         linger,
     };

@@ -1,6 +1,7 @@
 //! What the relay owes to a TLS leg beyond a plain one.
 
 use crate::profiler::Profiler;
+use crate::proxy::aside::Watched;
 use crate::proxy::clock::Clock;
 use crate::proxy::pipe::Pipe;
 use crate::proxy::relay::{LINGER, Relay};
@@ -80,7 +81,10 @@ async fn the_last_bytes_leave_although_the_server_is_silent() {
             server: Stream::Unix(inner_server),
             frontend: Pipe::frontend(),
             backend: Pipe::backend(),
-            watch: Guarded::new(tap, watched.traffic(), clock),
+            watch: Watched::new(
+                Guarded::new(tap, Arc::clone(watched.traffic()), clock),
+                Arc::default(),
+            ),
             clock,
             linger: LINGER,
         };

@@ -1,0 +1,167 @@
+//! What is put aside, and until when.
+
+use super::*;
+use crate::proxy::clock::Clock;
+use std::time::Instant;
+use tokio::time::timeout;
+
+/// Writes down what it is shown; panics when it is shown `BOOM`.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, what: &str, bytes: &[u8]) {
+        let bytes = String::from_utf8_lossy(bytes);
+        self.0.lock().unwrap().push(format!("{what} {bytes}"));
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Watch for Notes {
+    fn may_wait(&self) -> bool {
+        true
+    }
+
+    fn frontend(&mut self, bytes: &[u8], at: At) {
+        assert_ne!(bytes, b"BOOM");
+        self.add(&format!("{} up", at.0), bytes);
+    }
+
+    fn backend(&mut self, bytes: &[u8], at: At, stalled: u64) {
+        self.add(&format!("{} {stalled} down", at.0), bytes);
+    }
+
+    fn idle(&mut self, _: At) -> Option<Duration> {
+        self.add("idle", b"");
+        None
+    }
+
+    fn panicked(&mut self) {
+        self.add("panicked", b"");
+    }
+
+    fn close(&mut self, _: At) {
+        self.add("close", b"");
+    }
+
+    fn is_terminated(&self) -> bool {
+        self.seen().iter().any(|seen| seen.ends_with("X"))
+    }
+
+    fn is_owed(&self) -> bool {
+        self.seen().last().is_some_and(|seen| seen.contains("up"))
+    }
+}
+
+fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
+    let notes = Notes::default();
+    let watch = Guarded::new(notes.clone(), Arc::default(), Clock::start());
+    (Watched::new(watch, Arc::clone(aside)), notes)
+}
+
+#[test]
+fn chunks_wait_for_company_and_keep_their_order_and_moments() {
+    let aside = Arc::default();
+    let connections: Vec<_> = (0..4).map(|_| open(&aside)).collect();
+    let turns = CHUNKS / connections.len() / 2;
+    for turn in 0..turns {
+        for (watched, notes) in &connections {
+            assert_eq!(notes.seen(), Vec::<String>::new());
+            watched.frontend(format!("Q{turn}").as_bytes(), At(10 * turn as u64));
+            watched.backend(format!("A{turn}").as_bytes(), At(10 * turn as u64 + 5), 3);
+        }
+    }
+    for (_, notes) in &connections {
+        let expected: Vec<_> = (0..turns)
+            .flat_map(|turn| {
+                [
+                    format!("{} up Q{turn}", 10 * turn),
+                    format!("{} 3 down A{turn}", 10 * turn + 5),
+                ]
+            })
+            .collect();
+        assert_eq!(notes.seen(), expected);
+    }
+}
+
+#[test]
+fn who_asks_is_told_what_was_put_aside_too() {
+    let aside = Arc::default();
+    let (watched, notes) = open(&aside);
+    watched.frontend(b"Q", At(1));
+    assert!(watched.is_owed());
+    watched.backend(b"A", At(2), 0);
+    assert!(!watched.is_owed());
+    watched.frontend(b"X", At(3));
+    assert!(watched.is_terminated());
+    watched.frontend(b"Y", At(4));
+    watched.idle(At(5));
+    assert_eq!(
+        notes.seen(),
+        ["1 up Q", "2 0 down A", "3 up X", "4 up Y", "idle "]
+    );
+    watched.frontend(b"Z", At(6));
+    drop(watched);
+    assert_eq!(notes.seen()[5..], ["6 up Z", "close "]);
+    // What is still listed is looked at once more, and nothing comes of it.
+    aside.look_at_all();
+    assert_eq!(notes.seen().len(), 7);
+}
+
+#[test]
+fn a_long_chunk_is_looked_at_at_once_and_behind_those_before_it() {
+    let aside = Arc::default();
+    let (watched, notes) = open(&aside);
+    watched.frontend(b"Q", At(1));
+    watched.backend(&[b'r'; LONGEST + 1], At(2), 0);
+    assert_eq!(notes.seen().len(), 2);
+    assert_eq!(notes.seen()[0], "1 up Q");
+    // Neither does one connection keep more than its share.
+    let (watched, notes) = open(&aside);
+    for at in 0..MAX_BYTES / LONGEST {
+        watched.frontend(&[b'q'; LONGEST], At(at as u64));
+    }
+    assert!(notes.seen().is_empty());
+    watched.frontend(b"q", At(9));
+    assert_eq!(notes.seen().len(), MAX_BYTES / LONGEST + 1);
+}
+
+#[test]
+fn a_panic_is_the_connections_own() {
+    let aside = Arc::default();
+    let (bad, bad_notes) = open(&aside);
+    let (good, good_notes) = open(&aside);
+    bad.frontend(b"BOOM", At(1));
+    bad.frontend(b"Q", At(2));
+    good.frontend(b"Q", At(3));
+    aside.look_at_all();
+    assert_eq!(bad_notes.seen(), ["panicked "]);
+    assert_eq!(good_notes.seen(), ["3 up Q"]);
+    drop(bad);
+    assert_eq!(bad_notes.seen(), ["panicked ", "close "]);
+}
+
+#[tokio::test]
+async fn what_finds_no_company_is_looked_at_all_the_same() {
+    let aside: Arc<Aside> = Arc::default();
+    let (watched, notes) = open(&aside);
+    let began = Instant::now();
+    let looking = tokio::spawn({
+        let aside = Arc::clone(&aside);
+        async move { aside.run().await }
+    });
+    for turn in 1..4 {
+        watched.frontend(b"Q", At(turn));
+        let seen = async {
+            while notes.seen().len() < turn as usize {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap();
+        assert!(began.elapsed() >= DELAY);
+    }
+    looking.abort();
+}

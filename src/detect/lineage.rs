@@ -74,10 +74,13 @@ impl Lineage {
             .iter()
             .filter(|stream| !stream.cut && stream.width() > 0);
         lineage.seen = whole.map(|stream| usize::from(stream.group)).collect();
-        let columns = Columns::of(request);
         let mut order: Vec<usize> = (0..request.groups.len())
             .filter(|group| runs.positions(*group).len() >= MIN_HITS && suspect(*group))
             .collect();
+        if order.is_empty() {
+            return lineage;
+        }
+        let columns = Columns::of(request);
         order.sort_by_key(|group| runs.positions(*group).first().copied());
         for group in order {
             let mut left = runs.positions(group).to_vec();
@@ -134,7 +137,7 @@ fn best(
         }
         for column in &columns.all {
             let parent = usize::from(column.stream.group);
-            if parent == child {
+            if parent == child || !column.may_explain(queries) {
                 continue;
             }
             let Some(fit) =

@@ -4,6 +4,8 @@
 //! (`django/db/models/options.py` `contribute_to_class`, `fields/related.py` `get_attname`). `db_table` and
 //! `db_column` may say otherwise: then names do not fit and other evidence has to carry a finding.
 
+use crate::sql::Identifier;
+
 /// How well a foreign key's field name fits the table that it would lead to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Fit {
@@ -71,23 +73,28 @@ pub(super) fn is_object_id(column: &str) -> bool {
     column == "oid" || column.ends_with("object_id") || column.ends_with("object_pk")
 }
 
+fn singular(name: &str) -> &str {
+    name.strip_suffix('s').unwrap_or(name)
+}
+
 /// How well `field` fits `table`.
 pub(super) fn fit(field: &str, table: &str) -> Fit {
-    let squashed = field.replace('_', "");
+    let squash = |name: &str| name.split('_').collect::<Identifier>();
+    let squashed = squash(field);
+    let squashed = squashed.as_str();
     let model = model(table);
-    let singular = |name: &str| name.strip_suffix('s').unwrap_or(name).to_owned();
     if squashed.is_empty() || model.is_empty() {
         return Fit::None;
     }
     if squashed == model
-        || singular(&squashed) == singular(model)
-        || singular(&squashed) == singular(&table.replace('_', ""))
+        || singular(squashed) == singular(model)
+        || singular(squashed) == singular(&squash(table))
     {
         return Fit::Exact;
     }
     // Three letters: shorter names are inside of too many others.
     if (model.len() >= 3 && squashed.contains(model))
-        || (squashed.len() >= 3 && model.ends_with(&squashed))
+        || (squashed.len() >= 3 && model.ends_with(squashed))
     {
         return Fit::Near;
     }

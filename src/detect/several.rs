@@ -26,6 +26,9 @@ pub(super) fn best(
         .all
         .chunk_by(|one, other| one.stream.group == other.stream.group);
     let edges = lists.filter_map(|list| {
+        if !list.first()?.may_explain(queries) {
+            return None;
+        }
         let keys = list.iter().filter_map(|column| {
             let fit = plausible::check(request, facts, key, column.stream, column.watched)?;
             let source = column.stream.shape.columns.get(column.index)?;

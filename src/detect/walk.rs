@@ -26,8 +26,8 @@ pub(super) struct Column<'a> {
     sorted: OnceCell<Vec<u64>>,
     /// Columns of the stream in turn.
     turn: Vec<usize>,
-    /// Places before each place that have a value.
-    filled: Vec<u32>,
+    /// Places before each place that have a value. Made when it is first asked for, too.
+    filled: OnceCell<Vec<u32>>,
 }
 
 pub(super) struct Columns<'a> {
@@ -49,13 +49,6 @@ impl<'a> Column<'a> {
     /// The watched columns of a stream with these numbers, in turn from row to row.
     pub fn of(stream: &'a Stream, watched: &[usize]) -> Option<Self> {
         let first = *watched.first()?;
-        let mut filled = Vec::with_capacity(stream.rows() * watched.len() + 1);
-        let mut count = 0;
-        for value in values(stream, watched) {
-            filled.push(count);
-            count += u32::from(value != 0);
-        }
-        filled.push(count);
         Some(Self {
             stream,
             watched: first,
@@ -63,8 +56,17 @@ impl<'a> Column<'a> {
             width: u32::try_from(watched.len()).unwrap_or(u32::MAX),
             sorted: OnceCell::new(),
             turn: watched.to_vec(),
-            filled,
+            filled: OnceCell::new(),
         })
+    }
+
+    /// Enough rows, and enough queries behind the first of them: a look that costs nothing beside those that follow.
+    pub fn may_explain(&self, queries: &[usize]) -> bool {
+        let Some(first) = self.stream.segments.first() else {
+            return false;
+        };
+        let before = queries.partition_point(|query| *query < first.entry as usize);
+        self.stream.rows() >= MIN_HITS && queries.len() - before >= MIN_HITS
     }
 
     /// Places of this many rows.
@@ -82,6 +84,17 @@ impl Column<'_> {
         (found < pack(value, end)).then_some(found as u32)
     }
 
+    fn count(&self) -> Vec<u32> {
+        let mut filled = Vec::with_capacity(self.stream.rows() * self.turn.len() + 1);
+        let mut count = 0;
+        for value in values(self.stream, &self.turn) {
+            filled.push(count);
+            count += u32::from(value != 0);
+        }
+        filled.push(count);
+        filled
+    }
+
     fn sort(&self) -> Vec<u64> {
         let places = (0..).zip(values(self.stream, &self.turn));
         let filled = places.filter(|(_, value)| *value != 0);
@@ -92,7 +105,8 @@ impl Column<'_> {
 
     /// Rows with a value in this range.
     fn filled(&self, from: u32, end: u32) -> usize {
-        let before = |row: u32| self.filled.get(row as usize).copied().unwrap_or(0);
+        let filled = self.filled.get_or_init(|| self.count());
+        let before = |row: u32| filled.get(row as usize).copied().unwrap_or(0);
         before(end).saturating_sub(before(from)) as usize
     }
 }

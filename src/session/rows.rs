@@ -3,7 +3,6 @@
 
 use super::shape::{MAX_WATCHED, RowShape, Shapes};
 use crate::sql::value;
-use crate::wire::Reader;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -126,10 +125,17 @@ impl Rows {
             self.measured += 1;
             self.bytes += u64::from(length);
         }
-        let mut reader = Reader::new(body);
-        let columns = usize::from(reader.u16().unwrap_or(0));
-        if measure && self.widths.len() < columns.min(MEASURED_COLUMNS) {
-            self.widths.resize(columns.min(MEASURED_COLUMNS), 0);
+        let Some((count, mut rest)) = body.split_first_chunk() else {
+            return self.unwatched(shape, 0);
+        };
+        let columns = usize::from(u16::from_be_bytes(*count));
+        let measured = if measure {
+            columns.min(MEASURED_COLUMNS)
+        } else {
+            0
+        };
+        if self.widths.len() < measured {
+            self.widths.resize(measured, 0);
         }
         let mut watched = shape.watched.iter().map(|at| usize::from(*at)).peekable();
         let mut place = 0;
@@ -137,36 +143,49 @@ impl Rows {
             if watched.peek().is_none() && !measure {
                 break;
             }
-            let Some(length) = reader.i32() else { break };
-            let size = usize::try_from(length).unwrap_or(0);
-            if measure && let Some(width) = self.widths.get_mut(column) {
-                *width += size as u64;
+            let Some((length, behind)) = rest.split_first_chunk() else {
+                break;
+            };
+            // Negative: NULL.
+            let size = usize::try_from(i32::from_be_bytes(*length)).ok();
+            if let Some(width) = self.widths.get_mut(column).filter(|_| measure) {
+                *width += size.unwrap_or(0) as u64;
             }
-            let bytes = if length < 0 { None } else { reader.take(size) };
+            let (value, behind) = match size {
+                None => (None, Some(behind)),
+                Some(size) => match behind.split_at_checked(size) {
+                    None => (None, None),
+                    Some((value, behind)) => (Some(value), Some(behind)),
+                },
+            };
             if watched.next_if_eq(&column).is_some() {
-                let binary = self.binary
-                    || shape
-                        .columns
-                        .get(column)
-                        .is_some_and(|column| column.binary);
-                let value = match bytes {
-                    None => 0,
-                    Some(bytes) if binary => value::binary(bytes),
-                    Some(bytes) => match value::integer(bytes) {
-                        Some(number) => {
-                            self.note(place, number);
-                            value::of_integer(number)
-                        }
-                        None => value::text(bytes),
-                    },
-                };
+                let value = value.map_or(0, |bytes| self.value(shape, column, place, bytes));
                 self.values.push(value);
                 place += 1;
             }
-            if length >= 0 && bytes.is_none() {
-                break;
-            }
+            let Some(behind) = behind else { break };
+            rest = behind;
         }
+        self.unwatched(shape, place);
+    }
+
+    /// What a watched column holds, as a hash.
+    fn value(&mut self, shape: &RowShape, column: usize, place: usize, bytes: &[u8]) -> u64 {
+        let told = shape.columns.get(column);
+        if self.binary || told.is_some_and(|column| column.binary) {
+            return value::binary(bytes);
+        }
+        match value::integer(bytes) {
+            Some(number) => {
+                self.note(place, number);
+                value::of_integer(number)
+            }
+            None => value::text(bytes),
+        }
+    }
+
+    /// Ends a row of which so many watched columns were read.
+    fn unwatched(&mut self, shape: &RowShape, place: usize) {
         // A row that was cut, or has fewer columns than was said.
         self.unread |= place < shape.watched.len();
         for _ in place..shape.watched.len() {

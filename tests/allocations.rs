@@ -5,11 +5,17 @@
 mod support;
 
 use pgscope::profiler::{Profiler, Tap};
+use pgscope::proxy::{Address, Clock, Listener, Settings, Shared, ShutdownSettings, serve};
 use pgscope::session::At;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::pending;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use support::{Exchange, comment, extended, get, page, prepare, prepared, simple, startup};
+use tokio::runtime::Builder;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -100,6 +106,78 @@ fn a_query_within_a_request_allocates_nothing() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let found = STREAMS.map(|(name, query)| (name, run(50, query).0));
     assert_eq!(found, STREAMS.map(|(name, _)| (name, 0)));
+}
+
+/// A server that answers the exchanges in turn, again and again, and after so many is gone.
+fn answer(listener: &TcpListener, exchanges: &[Exchange], times: usize) {
+    let (mut socket, _) = listener.accept().unwrap();
+    let startup = startup();
+    let mut read = vec![0; 64 * 1024];
+    for exchange in [&startup]
+        .into_iter()
+        .chain(exchanges.iter().cycle().take(times))
+    {
+        socket
+            .read_exact(&mut read[..exchange.request.len()])
+            .unwrap();
+        socket.write_all(&exchange.reply).unwrap();
+    }
+}
+
+/// The same through the relay: sockets, buffers, and what is put aside to be looked at later.
+#[test]
+fn a_query_through_the_relay_allocates_nothing() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, query) in STREAMS {
+        let exchanges: Vec<_> = (0..64).map(|n| query(1, n)).collect();
+        // More than a request keeps of its queries: what grows with them has grown.
+        let (before, each) = (1500, 500);
+        let times = before + each * ROUNDS as usize;
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = server.local_addr().unwrap().to_string();
+        let (send, relay) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap())
+                    .await
+                    .unwrap();
+                let Address::Tcp { host, port } = listener.address().unwrap() else {
+                    unreachable!("bound to TCP")
+                };
+                let shared = Shared::new(
+                    Arc::default(),
+                    upstream.parse().unwrap(),
+                    Settings::default(),
+                    ShutdownSettings::default(),
+                    Clock::start(),
+                );
+                send.send((host, port)).unwrap();
+                serve(listener, Arc::new(shared), pending()).await;
+            });
+        });
+        let mut client = TcpStream::connect(relay.recv().unwrap()).unwrap();
+        let least = thread::scope(|scope| {
+            scope.spawn(|| answer(&server, &exchanges, times));
+            let mut read = vec![0; 64 * 1024];
+            let mut ask = |exchange: &Exchange| {
+                client.write_all(&exchange.request).unwrap();
+                client
+                    .read_exact(&mut read[..exchange.reply.len()])
+                    .unwrap();
+            };
+            ask(&startup());
+            let mut turns = exchanges.iter().cycle();
+            turns.by_ref().take(before).for_each(&mut ask);
+            let rounds = (0..ROUNDS).map(|_| {
+                let round = Region::new(ALLOCATOR);
+                turns.by_ref().take(each).for_each(&mut ask);
+                count(&round)
+            });
+            rounds.min()
+        });
+        assert_eq!(least, Some(0), "{name}");
+    }
 }
 
 /// A request allocates at its end: a name, an entry of the last requests, what detectors look for. That does not grow

@@ -30,6 +30,11 @@ pub(super) fn cap(tag: u8) -> usize {
 impl Pairing {
     /// Notes what the server will owe for a message. `began`: its first byte was read; `at`: its last.
     pub fn frontend(&mut self, message: Message<'_>, began: At, at: At, sink: &mut Sink<'_>) {
+        // A COPY of many rows is many of these, and nothing else is to be known of one.
+        if message.tag == b'd' && self.client_copies && !self.answered_early {
+            self.head.bytes += u64::from(message.length);
+            return;
+        }
         if self.is_quiet() {
             self.idled += began.since(self.idle_since);
             self.idle_since = self.idle_since.max(began);

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 
 def word(name, default=""):
@@ -20,7 +21,11 @@ SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "shop"]
+if flag("PGSCOPE_COMMENTS"):
+    sys.path.append(str(Path(__file__).resolve().parents[4] / "proxy-config" / "django"))
+    INSTALLED_APPS.insert(0, "pgscope_comments")
 MIDDLEWARE = [
+    *(["pgscope_comments.middleware"] if flag("PGSCOPE_COMMENTS") else []),
     "shop.middleware.truth",
     *(["shop.middleware.sqlcommenter"] if flag("SQLCOMMENTER") else []),
     "django.contrib.sessions.middleware.SessionMiddleware",

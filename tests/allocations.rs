@@ -1,6 +1,8 @@
 //! The hot path allocates nothing: a query of a known statement, within an open request, is decoded, attributed and
 //! counted in buffers that are there already.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../benches/support/mod.rs"]
 mod support;
 

@@ -1,10 +1,9 @@
 """Django pages: the shop behind Gunicorn, its database behind the tool."""
 
-import threading
 import time
 
 from harness.servers import Gunicorn
-from harness.traffic import CLIENTS, Shopper
+from harness.traffic import Shopper, at_once
 from measure import Cost, percentiles
 
 PATHS = ["/book/{n}/", "/books/", "/books/tagged/", "/books/page/{page}/", "/authors/", "/stats/", "/planted/forward/"]
@@ -25,28 +24,18 @@ def pages(tool, seconds):
 
 def visit(address, seconds):
     """(queries of the page, µs) of each visit."""
-    visits, failures = [], []
     until = time.monotonic() + seconds
 
     def client(number):
-        try:
-            shopper = Shopper(address)
-            turn = number
-            while (start := time.monotonic()) < until:
-                path = PATHS[turn % len(PATHS)].format(n=turn % 150 + 1, page=turn % 8 + 1)
-                record = shopper.get(path)
-                if record.status != 200:
-                    raise AssertionError(f"{path}: status {record.status}")
-                visits.append((record.queries, (time.monotonic() - start) * 1e6))
-                turn += 1
-        except Exception as error:
-            failures.append(error)
+        shopper = Shopper(address)
+        visits = []
+        while (start := time.monotonic()) < until:
+            turn = number + len(visits)
+            path = PATHS[turn % len(PATHS)].format(n=turn % 150 + 1, page=turn % 8 + 1)
+            record = shopper.get(path)
+            if record.status != 200:
+                raise AssertionError(f"{path}: status {record.status}")
+            visits.append((record.queries, (time.monotonic() - start) * 1e6))
+        return visits
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return visits
+    return at_once(client)

@@ -1,10 +1,9 @@
 """What stands between client and server: nothing, HAProxy, PgBouncer, a bare relay, pgscope with and without profiling."""
 
-import os
-import shutil
 import subprocess
 
 from harness.console import eventually, say
+from harness.debian import installed, program
 from harness.postgres import server_user
 from harness.process import Child, accepts, folder, free_port, target
 from harness.servers import Pgscope, binary
@@ -122,8 +121,8 @@ def start(postgres, names, off_flag):
         OFF: lambda: Scope(postgres, off_flag),
     }
     able = {
-        HAPROXY: lambda: installed("haproxy"),
-        PGBOUNCER: lambda: installed("pgbouncer"),
+        HAPROXY: lambda: installed("haproxy", "haproxy"),
+        PGBOUNCER: lambda: installed("pgbouncer", "pgbouncer"),
         OFF: lambda: has_switch(off_flag),
     }
     return {name: maker for name, maker in makers.items() if name in names and able.get(name, lambda: True)()}
@@ -135,26 +134,6 @@ def has_switch(flag):
     if flag.split("=")[0] in shown.split():
         return True
     say(f"pgscope has no {flag}: the row of `{OFF}` is left out")
-    return False
-
-
-def program(name):
-    """Path of a program that Debian keeps in sbin."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
-
-
-def installed(name):
-    """Whether a Debian package's program is there, installed where this may."""
-    if program(name):
-        return True
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say(f"installing the Debian package {name}")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update", "-qq"], ["install", "-y", "-qq", name]):
-            subprocess.run(["apt-get", *words], env=env, stdout=subprocess.DEVNULL)
-        if program(name):
-            return True
-    say(f"{name} is not installed: its row is left out")
     return False
 
 

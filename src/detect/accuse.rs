@@ -11,10 +11,17 @@ pub(super) fn statement(
     statement: &Statement,
     fix: String,
 ) -> Finding {
+    let mut finding = everywhere(detector, statement, fix);
+    finding.cause.route = request.route.clone();
+    finding
+}
+
+/// A finding that accuses a statement on whatever route: a warning, measured, for the detector to fill in.
+pub(super) fn everywhere(detector: &'static str, statement: &Statement, fix: String) -> Finding {
     Finding {
         cause: Cause {
             detector,
-            route: request.route.clone(),
+            route: "-".into(),
             parent: None,
             fingerprint: Some(statement.fingerprint),
         },

@@ -40,7 +40,7 @@
 use super::monitor::{
     Generations, Monitor, Observed, Pace, What, check_least, check_percent, is_share,
 };
-use super::{Allow, Cause, Evidence, Finding, Severity};
+use super::{Allow, Evidence, Finding, Severity, accuse};
 use crate::request::{Confidence, Entry, Group, Kind, Request};
 use crate::session::At;
 use crate::sql::{Facts, Verb};
@@ -331,26 +331,16 @@ impl Monitor for CacheableQuery {
             } else {
                 Severity::Info
             };
+            let fix = format!(
+                "cache.get_or_set(…): the answer from {} is the same request after request",
+                statement.facts.table
+            );
             findings.push(Finding {
-                cause: Cause {
-                    detector: NAME,
-                    route: "-".into(),
-                    parent: None,
-                    fingerprint: Some(statement.fingerprint),
-                },
                 severity,
                 evidence: Evidence::Proven,
-                kind: "",
-                parent: String::new(),
-                relation: String::new(),
-                fix: format!(
-                    "cache.get_or_set(…): the answer from {} is the same request after request",
-                    statement.facts.table
-                ),
-                query: statement.text.clone(),
                 count: found.calls,
-                wasted_seconds: found.nanos as f64 / 1e9 * f64::from(found.calls - 1)
-                    / f64::from(found.calls),
+                wasted_seconds: super::wasted_seconds(found.nanos, found.calls),
+                ..accuse::everywhere(NAME, statement, fix)
             });
         }
     }

@@ -262,16 +262,16 @@ impl Detector for DuplicateQuery {
             .filter(|finding| finding.cause.detector == n_plus_one::NAME)
             .filter_map(|finding| finding.cause.fingerprint)
             .collect();
-        let runs = Runs::search(request, usize::MAX);
+        let runs = request.runs();
         // Rows that share a foreign key's value ask for it again: that is the loop's, not a duplicate.
-        let lineage = Lineage::trace(request, &runs, |group| totals.contains_key(&(group as u16)));
+        let lineage = Lineage::trace(request, runs, |group| totals.contains_key(&(group as u16)));
         let mut totals: Vec<(u16, Total)> = totals.into_iter().collect();
         totals.sort_by_key(|(index, _)| *index);
         for (index, total) in &totals {
             if lineage.of(usize::from(*index)).next().is_some() {
                 continue;
             }
-            let found = self.finding(request, &runs, *index, total);
+            let found = self.finding(request, runs, *index, total);
             findings.extend(found.filter(|finding| {
                 !(finding.cause.fingerprint).is_some_and(|accused| in_loops.contains(&accused))
             }));

@@ -38,7 +38,7 @@
 use super::guards::is_system;
 use super::index;
 use super::monitor::{Generations, Monitor, Observed, Pace, What, check_least};
-use super::{Allow, Cause, Evidence, Finding, Severity};
+use super::{Allow, Finding, Severity, accuse};
 use crate::request::Group;
 use crate::sql::Verb;
 use crate::units::Period;
@@ -188,21 +188,10 @@ impl Monitor for HotQuery {
                 continue;
             }
             findings.push(Finding {
-                cause: Cause {
-                    detector: NAME,
-                    route: "-".into(),
-                    parent: None,
-                    fingerprint: Some(statement.fingerprint),
-                },
                 severity: Severity::Info,
-                evidence: Evidence::Measured,
-                kind: "",
-                parent: String::new(),
-                relation: String::new(),
-                fix,
-                query: statement.text.clone(),
                 count: std::mem::take(&mut rate.total),
                 wasted_seconds: std::mem::take(&mut rate.nanos) as f64 / 1e9,
+                ..accuse::everywhere(NAME, statement, fix)
             });
         }
     }

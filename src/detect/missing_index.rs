@@ -37,7 +37,7 @@
 //! expression index that exists is not counted.
 
 use super::plan::{Explained, Scan, Table};
-use super::{Allow, Cause, Evidence, Finding, Monitor, Observed, Severity, What, names};
+use super::{Allow, Finding, Monitor, Observed, What, accuse, names};
 use crate::sql::{Column, Facts};
 
 /// Name of the detector.
@@ -129,28 +129,13 @@ impl MissingIndex {
     fn finding(&self, explained: &Explained<'_>, table: &Table, fields: &[String]) -> Finding {
         let statement = explained.statement;
         let quoted: Vec<String> = fields.iter().map(|name| format!("\"{name}\"")).collect();
-        Finding {
-            cause: Cause {
-                detector: NAME,
-                route: "-".into(),
-                parent: None,
-                fingerprint: Some(statement.fingerprint),
-            },
-            severity: Severity::Warning,
-            evidence: Evidence::Measured,
-            kind: "",
-            parent: String::new(),
-            relation: String::new(),
-            fix: format!(
-                "Meta.indexes = [models.Index(fields=[{}])] on {} ({}, read from end to end)",
-                quoted.join(", "),
-                table.name,
-                table.about()
-            ),
-            query: statement.text.clone(),
-            count: 1,
-            wasted_seconds: 0.0,
-        }
+        let fix = format!(
+            "Meta.indexes = [models.Index(fields=[{}])] on {} ({}, read from end to end)",
+            quoted.join(", "),
+            table.name,
+            table.about()
+        );
+        accuse::everywhere(NAME, statement, fix)
     }
 }
 

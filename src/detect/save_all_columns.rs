@@ -36,7 +36,7 @@
 //! reported by `update_loop` alone.
 
 use super::write_loops;
-use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, names, update_loop};
+use super::{Allow, Detector, Finding, Severity, Subject, accuse, names, update_loop};
 use crate::request::{Group, Request};
 use crate::sql::{Facts, Verb};
 
@@ -188,24 +188,13 @@ impl Detector for SaveAllColumns {
 
 fn finding(request: &Request, group: &Group, count: u32) -> Finding {
     let statement = &group.statement;
+    let fix = format!(
+        "save(update_fields=[…]) with the fields that change, on the {} that get() returned",
+        names::class(&statement.facts.table)
+    );
     Finding {
-        cause: Cause {
-            detector: NAME,
-            route: request.route.clone(),
-            parent: None,
-            fingerprint: Some(statement.fingerprint),
-        },
         severity: Severity::Info,
-        evidence: Evidence::Measured,
-        kind: "",
-        parent: String::new(),
-        relation: String::new(),
-        fix: format!(
-            "save(update_fields=[…]) with the fields that change, on the {} that get() returned",
-            names::class(&statement.facts.table)
-        ),
-        query: statement.text.clone(),
         count,
-        wasted_seconds: 0.0,
+        ..accuse::statement(NAME, request, statement, fix)
     }
 }

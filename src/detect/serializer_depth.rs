@@ -179,12 +179,12 @@ impl Detector for SerializerDepth {
         if loops.count() < self.settings.depth as usize {
             return;
         }
-        let runs = Runs::search(request, usize::MAX);
-        let lineage = request.lineage(&runs);
+        let runs = request.runs();
+        let lineage = request.lineage(runs);
         if lineage.edges.len() < self.settings.depth as usize {
             return;
         }
-        let steps = steps(request, &runs, lineage);
+        let steps = steps(request, runs, lineage);
         // The deepest loop below each list.
         let mut deepest: Vec<usize> = Vec::new();
         for (index, step) in steps.iter().enumerate() {

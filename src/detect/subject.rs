@@ -10,6 +10,7 @@ use std::ops::Deref;
 /// The request, and what was found out about it so far.
 pub struct Subject<'r> {
     request: &'r Request,
+    runs: OnceCell<Runs>,
     lineage: OnceCell<Lineage>,
 }
 
@@ -18,8 +19,15 @@ impl<'r> Subject<'r> {
     pub fn new(request: &'r Request) -> Self {
         Self {
             request,
+            runs: OnceCell::new(),
             lineage: OnceCell::new(),
         }
+    }
+
+    /// Where its statements stand; nothing counts as a repetition.
+    pub(super) fn runs(&self) -> &Runs {
+        self.runs
+            .get_or_init(|| Runs::search(self.request, usize::MAX))
     }
 
     /// Where the values of each read come from that may be a loop's. `runs`: any of this request.

@@ -32,7 +32,7 @@
 //! The plan is the generic one, for any values. The statistics are those since they were last reset: they may tell of other
 //! statements, such as a backup's.
 
-use super::{Allow, Cause, Evidence, Finding, Monitor, Observed, Severity, What, missing_index};
+use super::{Allow, Finding, Monitor, Observed, Severity, What, accuse, missing_index};
 
 /// Name of the detector.
 pub(super) const NAME: &str = "table_audit";
@@ -115,27 +115,15 @@ impl Monitor for TableAudit {
                 && !self.settings.allow.allows_table(&table.name)
         });
         let Some((_, table)) = large else { return };
+        let fix = format!(
+            "audit the indexes of {} ({}, read from end to end): EXPLAIN this statement; filter() and order_by() on \
+             fields of Meta.indexes, or read less with [:n]",
+            table.name,
+            table.about()
+        );
         findings.push(Finding {
-            cause: Cause {
-                detector: NAME,
-                route: "-".into(),
-                parent: None,
-                fingerprint: Some(statement.fingerprint),
-            },
             severity: Severity::Info,
-            evidence: Evidence::Measured,
-            kind: "",
-            parent: String::new(),
-            relation: String::new(),
-            fix: format!(
-                "audit the indexes of {} ({}, read from end to end): EXPLAIN this statement; filter() and order_by() on \
-                 fields of Meta.indexes, or read less with [:n]",
-                table.name,
-                table.about()
-            ),
-            query: statement.text.clone(),
-            count: 1,
-            wasted_seconds: 0.0,
+            ..accuse::everywhere(NAME, statement, fix)
         });
     }
 }

@@ -121,9 +121,7 @@ impl Pairing {
 
     fn copy_data(&mut self, length: u32, at: At, sink: &mut Sink<'_>) {
         let bytes = u64::from(length);
-        if self.client_copies {
-            self.head.bytes += bytes;
-        } else if !self.skipping && self.lost.is_none() {
+        if !self.skipping && self.lost.is_none() {
             match self.queue.back_mut() {
                 None => {}
                 Some(last) if last.kind == Kind::CopyData => last.values += bytes,

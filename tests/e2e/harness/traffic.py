@@ -4,6 +4,7 @@ import http.client
 import random
 import threading
 from collections import Counter, defaultdict, namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 from .console import say
 
@@ -46,34 +47,30 @@ def plan(rounds, *, executemany, errors=True):
     return paths
 
 
+def at_once(client):
+    """Run `client(number)` for each client, all at once; what they return, in one list. Raises what one of them raised."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return [one for results in pool.map(client, range(CLIENTS)) for one in results]
+
+
 def drive(address, paths, progress=None):
     """GET all paths from 4 clients at once, each logged in as its own user; the records in no order."""
     queue = iter(enumerate(paths))
-    lock, records, failures = threading.Lock(), [], []
+    lock = threading.Lock()
 
     def client(number):
-        try:
-            shopper = Shopper(address)
-            mine = [shopper.get(f"/login/user{number}/")]
-            while True:
-                with lock:
-                    index, path = next(queue, (None, None))
-                if path is None:
-                    break
-                mine.append(shopper.get(path))
-                if progress and index and index % progress == 0:
-                    say(f"  {index} of {len(paths)} requests")
-            records.extend(mine)
-        except Exception as error:
-            failures.append(error)
+        shopper = Shopper(address)
+        mine = [shopper.get(f"/login/user{number}/")]
+        while True:
+            with lock:
+                index, path = next(queue, (None, None))
+            if path is None:
+                return mine
+            mine.append(shopper.get(path))
+            if progress and index and index % progress == 0:
+                say(f"  {index} of {len(paths)} requests")
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    records = at_once(client)
     if bad := Counter((record.route, record.status) for record in records if record.status != 200):
         raise AssertionError(f"the shop failed: {dict(bad)}")
     return records

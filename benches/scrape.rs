@@ -5,10 +5,10 @@ use pgscope::admin::Metrics;
 use pgscope::finding::{Evidence, Severity};
 use pgscope::request::{Boundary, Kind, Request};
 use pgscope::session::At;
-use pgscope::sql::{Dialect, Digest, Statement, Verb};
+use pgscope::sql::{Dialect, Digest, Fingerprint, Statement, Verb};
 use pgscope::stats::{
-    BoundaryInfo, Filter, FindingEntry, FindingRow, QuerySample, RecentRequest, RouteEntry,
-    SessionInfo, Settings, Snapshot, Source, StatementEntry, Stats, Summary, Traffic,
+    BoundaryInfo, Filter, FindingEntry, FindingRow, Overview, QuerySample, RecentRequest,
+    RouteEntry, SessionInfo, Settings, Snapshot, Source, StatementEntry, Stats, Summary, Traffic,
 };
 use prometheus::{Registry, TextEncoder};
 use std::hint::black_box;
@@ -41,6 +41,21 @@ impl Source for Full {
     }
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry> {
         self.stats().statements(filter)
+    }
+    fn request(&self, id: u64) -> Option<RecentRequest> {
+        self.stats().request_by_id(id)
+    }
+    fn statement_entry(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+        self.stats().statement_entry(fingerprint)
+    }
+    fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {
+        self.stats().texts(fingerprints)
+    }
+    fn overview(&self) -> Overview {
+        self.stats().overview()
     }
     fn sessions(&self) -> Vec<SessionInfo> {
         Vec::new()
@@ -108,7 +123,7 @@ fn full() -> Full {
             stats.query(session, &sample);
         }
         let request = request(number % settings.routes, 1_000_000 << (number % 12));
-        stats.request(&request);
+        stats.request(&request, &["n_plus_one"]);
         if number < settings.findings {
             stats.finding(&FindingRow {
                 detector: "n_plus_one",
@@ -124,6 +139,7 @@ fn full() -> Full {
                 relation: "author",
                 fix: r#"select_related("author") on the query that reads shop_book"#,
                 query: &statement.text,
+                callsite: "shop/views.py:42",
                 count: 20,
                 wasted_seconds: 0.02,
                 at: At(1),

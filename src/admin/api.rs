@@ -2,7 +2,7 @@
 
 use super::json::{Boundary, Finding, Request, Route, Session, Statement};
 use super::state::AdminState;
-use crate::stats::Filter;
+use crate::stats::{Filter, Order, StatementOrder};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -29,10 +29,14 @@ impl List {
         (
             Self::Requests,
             "requests",
-            &["limit", "since", "database", "route"],
+            &["limit", "since", "database", "route", "order"],
         ),
         (Self::Routes, "routes", &["limit", "route"]),
-        (Self::Statements, "statements", &["limit", "database"]),
+        (
+            Self::Statements,
+            "statements",
+            &["limit", "database", "order"],
+        ),
         (Self::Sessions, "sessions", &["limit", "since", "database"]),
         (Self::Boundaries, "boundaries", &["limit", "database"]),
     ];
@@ -41,6 +45,7 @@ impl List {
 /// Reads the query string of a list. A filter that would have no effect is an error: an unfiltered answer would
 /// pass for a filtered one.
 pub(super) fn filter(
+    list: List,
     parameters: Vec<(String, String)>,
     known: &[&str],
     state: &AdminState,
@@ -71,10 +76,23 @@ pub(super) fn filter(
                 filter.since = Some(state.moment(time));
             }
             "database" => filter.database = Some(value),
+            "order" if list == List::Statements => {
+                filter.statement_order = word("order", &value, &StatementOrder::ALL)?;
+            }
+            "order" => filter.order = word("order", &value, &Order::ALL)?,
             _ => filter.route = Some(value),
         }
     }
     Ok(filter)
+}
+
+/// What a word of a closed set stands for.
+fn word<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let found = known.iter().find(|(word, _)| *word == value);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+        format!("{name}: {value:?} is none of {}", words.join(", "))
+    })
 }
 
 /// The list as a JSON object: its entries under its name.
@@ -142,7 +160,7 @@ mod tests {
         let parameters = text
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        filter(parameters.collect(), known, &state, now)
+        filter(List::Requests, parameters.collect(), known, &state, now)
     }
 
     #[test]
@@ -166,6 +184,11 @@ mod tests {
         assert_eq!(
             error,
             "unknown parameter \"route\"; this list knows limit, database"
+        );
+        let error = parse(&["order"], &[("order", "total")]).unwrap_err();
+        assert_eq!(
+            error,
+            "order: \"total\" is none of recent, slowest, queries"
         );
         let error = parse(&["limit"], &[("limit", "-1")]).unwrap_err();
         assert_eq!(error, "limit: \"-1\" is not a number");

@@ -1,9 +1,10 @@
 //! A source for tests: statistics behind a lock, as the profiler keeps them.
 
 use super::state::{AdminState, Check, Readiness, Settings};
+use crate::sql::{Fingerprint, Statement};
 use crate::stats::{
-    BoundaryInfo, Filter, FindingEntry, RecentRequest, RouteEntry, SessionInfo, Snapshot, Source,
-    StatementEntry, Stats, Summary, Traffic, Upstreams,
+    BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
+    Source, StatementEntry, Stats, Summary, Traffic, Upstreams,
 };
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -46,6 +47,25 @@ impl Source for Fixture {
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry> {
         self.stats().statements(filter)
     }
+    fn request(&self, id: u64) -> Option<RecentRequest> {
+        self.stats().request_by_id(id)
+    }
+
+    fn statement_entry(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+        self.stats().statement_entry(fingerprint)
+    }
+
+    fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {
+        self.stats().texts(fingerprints)
+    }
+
+    fn overview(&self) -> Overview {
+        self.stats().overview()
+    }
+
     fn sessions(&self) -> Vec<SessionInfo> {
         self.sessions.clone()
     }
@@ -75,6 +95,7 @@ pub(super) fn state_of(source: Fixture) -> AdminState {
         base: base(),
         upstreams: Arc::new(upstreams),
         settings: Settings::default(),
+        profiling: true,
         token: None,
     }
 }

@@ -2,10 +2,15 @@
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::net::{IpAddr, SocketAddr};
 
 /// Paths that an orchestrator asks without a token.
 const OPEN_PATHS: [&str; 2] = ["/livez", "/readyz"];
+
+/// Either scheme; a browser knows the first one and asks for a name and a password.
+const CHALLENGE: &str = r#"Basic realm="pgscope", Bearer"#;
 
 /// The rules of one admin address.
 pub(super) struct Guard {
@@ -43,8 +48,9 @@ impl Guard {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, "GET only.\n", Some(allow));
         }
         if !OPEN_PATHS.contains(&uri.path()) && !self.knows_token(headers) {
-            let challenge = (header::WWW_AUTHENTICATE, "Bearer");
-            let text = "A bearer token is required.\n";
+            let challenge = (header::WWW_AUTHENTICATE, CHALLENGE);
+            let text =
+                "A bearer token is required; a browser gives it as the password of any user.\n";
             return refuse(StatusCode::UNAUTHORIZED, text, Some(challenge));
         }
         Ok(())
@@ -98,16 +104,26 @@ impl Guard {
         let given = headers
             .get(header::AUTHORIZATION)
             .map_or(&b""[..], HeaderValue::as_bytes);
-        match given.split_at_checked(BEARER.len()) {
-            Some((scheme, given)) if scheme.eq_ignore_ascii_case(BEARER) => {
-                same(given, token.as_bytes())
-            }
-            _ => false,
+        let Some(space) = given.iter().position(|byte| *byte == b' ') else {
+            return false;
+        };
+        let (scheme, given) = (&given[..space], &given[space + 1..]);
+        if scheme.eq_ignore_ascii_case(b"Bearer") {
+            same(given, token.as_bytes())
+        } else if scheme.eq_ignore_ascii_case(b"Basic") {
+            password(given).is_some_and(|password| same(&password, token.as_bytes()))
+        } else {
+            false
         }
     }
 }
 
-const BEARER: &[u8] = b"Bearer ";
+/// The password of basic authentication (RFC 7617), which is how a browser gives the token; the name is anybody's.
+fn password(credentials: &[u8]) -> Option<Vec<u8>> {
+    let plain = STANDARD.decode(credentials).ok()?;
+    let colon = plain.iter().position(|byte| *byte == b':')?;
+    Some(plain[colon + 1..].to_vec())
+}
 
 const LOOPBACK: [IpAddr; 2] = [
     IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
@@ -204,6 +220,8 @@ mod tests {
         };
         assert!(known("Bearer s3cret"));
         assert!(known("bearer s3cret"));
+        assert!(known("Basic YW55Ym9keTpzM2NyZXQ="), "anybody:s3cret");
+        assert!(known("basic OnMzY3JldA=="), ":s3cret");
         for wrong in [
             "",
             "s3cret",
@@ -211,6 +229,9 @@ mod tests {
             "Bearer s3cre",
             "Bearer s3cret2",
             "Basic s3cret",
+            "Basic czNjcmV0Og==", // s3cret:
+            "Basic czNjcmV0",     // s3cret
+            "Digest s3cret",
         ] {
             assert!(!known(wrong), "{wrong}");
         }

@@ -1,11 +1,14 @@
 //! The routes of the admin address.
 
 use super::api::{self, List};
+use super::detail::{Detail, Durations, Overview};
+use super::events::{MAX_STREAMS, events};
 use super::guard::Guard;
 use super::metrics::Metrics;
 use super::process::ProcessMetrics;
 use super::server::{self, Limits};
 use super::state::AdminState;
+use crate::sql::Fingerprint;
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -18,17 +21,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// How long the server may take to answer `/healthz`.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
-struct Shared {
-    state: AdminState,
+/// What the handlers share.
+pub(super) struct Shared {
+    pub(super) state: AdminState,
     guard: Guard,
     registry: Registry,
     /// One answer is rendered at a time: each may hold a copy of all totals.
     renderer: Semaphore,
+    /// Places for event streams.
+    pub(super) streams: Arc<Semaphore>,
+    /// Turns true when the admin server stops.
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// Answers on `listener` until `shutdown` completes.
@@ -49,11 +57,18 @@ pub(super) async fn serve_within(
     let hosts = &state.settings.allowed_hosts;
     let guard = Guard::new(listener.local_addr()?, hosts, state.token.as_deref());
     let registry = registry(&state).map_err(io::Error::other)?;
+    let (stop, stopping) = watch::channel(false);
+    let shutdown = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
     let shared = Arc::new(Shared {
         state,
         guard,
         registry,
         renderer: Semaphore::new(1),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        stopping,
     });
     let router = Router::new()
         .route("/", get(page))
@@ -61,6 +76,10 @@ pub(super) async fn serve_within(
         .route("/livez", get("alive\n"))
         .route("/readyz", get(ready))
         .route("/healthz", get(healthy))
+        .route("/api/v1/overview", get(overview))
+        .route("/api/v1/events", get(events))
+        .route("/api/v1/requests/{id}", get(request))
+        .route("/api/v1/statements/{fingerprint}", get(statement))
         .route("/api/v1/{list}", get(list))
         .fallback((StatusCode::NOT_FOUND, "Not found.\n"))
         .layer(from_fn_with_state(Arc::clone(&shared), guarded))
@@ -160,22 +179,60 @@ async fn list(
     let Some((list, name, known)) = list else {
         return (StatusCode::NOT_FOUND, "Not found.\n").into_response();
     };
-    let filter = match api::filter(parameters, known, &shared.state, SystemTime::now()) {
+    let filter = match api::filter(*list, parameters, known, &shared.state, SystemTime::now()) {
         Ok(filter) => filter,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
-    let content_type = [(header::CONTENT_TYPE, "application/json")];
     let json = render(shared, move |shared| {
         api::render(*list, name, &filter, &shared.state)
     });
-    match json.await {
+    json_answer(json.await)
+}
+
+async fn overview(State(shared): State<Arc<Shared>>) -> Response {
+    let json = render(shared, |shared| {
+        serde_json::to_vec(&Overview::new(&shared.state, SystemTime::now()))
+    });
+    json_answer(json.await)
+}
+
+async fn request(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    let found = (id.parse().ok()).and_then(|id| shared.state.source.request(id));
+    let Some(found) = found else {
+        return gone("This request is no longer kept: stats.recent_requests says how many are.\n");
+    };
+    let json = render(shared, move |shared| {
+        serde_json::to_vec(&Detail::new(found, &shared.state))
+    });
+    json_answer(json.await)
+}
+
+async fn statement(State(shared): State<Arc<Shared>>, Path(fingerprint): Path<String>) -> Response {
+    let fingerprint = u64::from_str_radix(&fingerprint, 16).map(Fingerprint).ok();
+    let found = fingerprint.and_then(|known| shared.state.source.statement_entry(known));
+    let Some(found) = found else {
+        return gone(
+            "This statement has no row: it never came, or stats.statements others came since.\n",
+        );
+    };
+    let json = render(shared, move |_| serde_json::to_vec(&Durations::new(found)));
+    json_answer(json.await)
+}
+
+fn gone(text: &'static str) -> Response {
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+fn json_answer(json: Result<Vec<u8>, Response>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    match json {
         Ok(json) => (content_type, json).into_response(),
         Err(failure) => failure,
     }
 }
 
 /// Renders on a blocking thread; the proxy's own threads carry connections.
-async fn render<T, E, F>(shared: Arc<Shared>, work: F) -> Result<T, Response>
+pub(super) async fn render<T, E, F>(shared: Arc<Shared>, work: F) -> Result<T, Response>
 where
     T: Send + 'static,
     E: std::fmt::Display + Send + 'static,

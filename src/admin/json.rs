@@ -24,6 +24,8 @@ pub(super) struct Finding {
     relation: Arc<str>,
     fix: Arc<str>,
     query: Arc<str>,
+    callsite: Arc<str>,
+    database: Arc<str>,
     count: u64,
     requests: u64,
     wasted_seconds: f64,
@@ -45,6 +47,8 @@ impl Finding {
             relation: entry.relation,
             fix: entry.fix,
             query: entry.query,
+            callsite: entry.callsite,
+            database: entry.database,
             count: entry.count,
             requests: entry.requests,
             wasted_seconds: entry.wasted_seconds,
@@ -57,6 +61,7 @@ impl Finding {
 /// One of the last requests.
 #[derive(Serialize)]
 pub(super) struct Request {
+    id: u64,
     route: Arc<str>,
     boundary: &'static str,
     confidence: &'static str,
@@ -66,6 +71,7 @@ pub(super) struct Request {
     duration_seconds: f64,
     at: String,
     statements: Vec<Top>,
+    findings: Box<[&'static str]>,
 }
 
 #[derive(Serialize)]
@@ -83,6 +89,7 @@ impl Request {
             seconds: seconds(statement.nanos),
         });
         Self {
+            id: entry.id,
             route: entry.route,
             boundary: entry.boundary.as_str(),
             confidence: entry.boundary.confidence().as_str(),
@@ -92,6 +99,7 @@ impl Request {
             duration_seconds: seconds(entry.wall_nanos),
             at: state.time(entry.at),
             statements: top.collect(),
+            findings: entry.findings,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod api;
 mod catalogue;
+mod detail;
+mod events;
 mod family;
 mod guard;
 mod http;

@@ -30,6 +30,8 @@ pub struct AdminState {
     pub upstreams: Arc<Upstreams>,
     /// Who may ask.
     pub settings: Settings,
+    /// Queries are looked at (`proxy.profiling`).
+    pub profiling: bool,
     /// The bearer token that all but `/livez` and `/readyz` demand.
     pub token: Option<String>,
 }

@@ -23,6 +23,7 @@ pub struct Shared {
     secrets: Secrets,
     explain: explain::Settings,
     readiness: Arc<Readiness>,
+    profiling: bool,
 }
 
 impl Shared {
@@ -57,6 +58,7 @@ impl Shared {
             secrets,
             explain: settings.explain.clone(),
             readiness: Arc::default(),
+            profiling: settings.proxy.profiling,
         })
     }
 
@@ -153,6 +155,7 @@ pub async fn admin(
         base: shared.clock.time_of_day(At(0)),
         upstreams: Arc::clone(&shared.proxy.upstreams),
         settings: shared.admin.clone(),
+        profiling: shared.profiling,
         token: shared.secrets.token.clone(),
     };
     admin::serve(listener, state, stopped).await

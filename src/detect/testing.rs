@@ -426,20 +426,14 @@ impl Scenario {
             nanos,
             rows,
             bytes: u64::from(rows) * 100,
-            failed: false,
-            error: None,
-            in_transaction: false,
             keys: if writes {
                 [literals as u32 + 1; Entry::KEYS]
             } else {
                 [0; Entry::KEYS]
             },
-            digest: 0,
             loose,
-            set_literals: 0,
-            offset: 0,
-            values_rows: 0,
             after_rollback: std::mem::take(&mut self.after_rollback),
+            ..Entry::default()
         });
         self.request.queries += 1;
         self.request.nanos += nanos;

@@ -16,10 +16,13 @@ pub(super) fn finish(
     reported: &mut Vec<Reported>,
     observed: Observed<'_>,
 ) {
-    stats.request(request);
     for finding in detectors.inspect(request) {
         report(&finding, request, reported, stats);
     }
+    let mut names: Vec<&'static str> = reported.iter().map(|known| known.cause.detector).collect();
+    names.sort_unstable();
+    names.dedup();
+    stats.request(request, &names);
     let what = What::Request(request);
     notice(
         Observed { what, ..observed },
@@ -82,7 +85,12 @@ pub(super) fn notice(
     detectors: &mut Detectors,
 ) {
     for finding in detectors.observe(&observed) {
-        stats.finding(&FindingRow::of_deployment(&finding, database, observed.at));
+        let mut row = FindingRow::of_deployment(&finding, database, observed.at);
+        if let (What::Request(request), Some(accused)) = (observed.what, finding.cause.fingerprint)
+        {
+            row.callsite = request.callsite(accused);
+        }
+        stats.finding(&row);
     }
 }
 

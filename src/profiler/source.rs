@@ -2,30 +2,46 @@
 
 use super::{Profiler, Shared};
 use crate::request::{Boundary, Class, ClassKey, Usage};
+use crate::sql::{Fingerprint, Statement};
 use crate::stats::{
-    BoundaryInfo, Filter, FindingEntry, RecentRequest, RouteEntry, SessionInfo, Snapshot, Source,
-    StatementEntry, Summary, Traffic,
+    BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
+    Source, StatementEntry, Summary, Traffic,
 };
+use std::sync::Arc;
+
+impl Shared {
+    /// Tells the statistics how large the tables are that they do not keep.
+    fn note_tables(&mut self) {
+        let Self {
+            stats,
+            classes,
+            detectors,
+            ..
+        } = self;
+        stats.table("classes", classes.len() as u64, classes.refused());
+        for (name, entries, evictions) in detectors.tables() {
+            stats.table(name, entries, evictions);
+        }
+    }
+}
+
+impl Profiler {
+    /// Adds what is counted without the lock: who panics may hold it.
+    fn add_panics(&self, dropped: &mut Vec<(&'static str, u64)>) {
+        let panics = self.traffic.panics();
+        if panics > 0 {
+            dropped.push(("panic", panics));
+        }
+    }
+}
 
 impl Source for Profiler {
     fn snapshot(&self) -> Snapshot {
         let mut shared = self.lock();
-        let classes = shared.classes.len() as u64;
-        let refused = shared.classes.refused();
-        let Shared {
-            stats, detectors, ..
-        } = &mut *shared;
-        stats.table("classes", classes, refused);
-        for (name, entries, evictions) in detectors.tables() {
-            stats.table(name, entries, evictions);
-        }
+        shared.note_tables();
         let mut snapshot = shared.stats.snapshot();
         drop(shared);
-        // Counted without the lock: who panics may hold it.
-        let panics = self.traffic.panics();
-        if panics > 0 {
-            snapshot.dropped.push(("panic", panics));
-        }
+        self.add_panics(&mut snapshot.dropped);
         snapshot
     }
 
@@ -43,6 +59,30 @@ impl Source for Profiler {
 
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry> {
         self.lock().stats.statements(filter)
+    }
+
+    fn request(&self, id: u64) -> Option<RecentRequest> {
+        self.lock().stats.request_by_id(id)
+    }
+
+    fn statement_entry(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+        self.lock().stats.statement_entry(fingerprint)
+    }
+
+    fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {
+        self.lock().stats.texts(fingerprints)
+    }
+
+    fn overview(&self) -> Overview {
+        let mut shared = self.lock();
+        shared.note_tables();
+        let mut overview = shared.stats.overview();
+        drop(shared);
+        self.add_panics(&mut overview.dropped);
+        overview
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {

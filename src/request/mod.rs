@@ -3,6 +3,7 @@
 //! [`Tracker`] follows one connection and closes a request where a rule of the ladder (`rules/`) says that
 //! it ended; [`Classes`] keeps what is learned across connections of one deployment.
 
+mod callsites;
 mod class;
 mod foreign_keys;
 mod health_check;
@@ -14,6 +15,7 @@ mod streams;
 mod tracker;
 mod unit;
 
+pub use callsites::Callsites;
 pub use class::{Class, ClassKey, Classes, Usage};
 pub use foreign_keys::ForeignKeys;
 pub use health_check::{HealthChecks, Sign};

@@ -1,5 +1,6 @@
 //! A request as detectors and statistics see it.
 
+use super::callsites::Callsites;
 use super::foreign_keys::ForeignKeys;
 use super::streams::Streams;
 use crate::session::{At, RowShape, SqlState, Widest};
@@ -165,10 +166,12 @@ impl Group {
 }
 
 /// One query of a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Entry {
     /// Index into the groups.
     pub group: u16,
+    /// The line of code that it came from, a number of [`Request::callsites`]; 0 where its comment names none.
+    pub callsite: u16,
     /// Members of its largest IN list.
     pub in_arity: u32,
     /// Hash of its literals.
@@ -271,6 +274,8 @@ pub struct Request {
     pub transactions: Vec<Transaction>,
     /// The foreign keys of its database, where the server was asked for them.
     pub foreign_keys: Option<Arc<ForeignKeys>>,
+    /// The lines of code that its queries came from.
+    pub callsites: Callsites,
 }
 
 impl Request {
@@ -279,5 +284,18 @@ impl Request {
         self.groups
             .iter()
             .find(|group| group.statement.fingerprint == fingerprint)
+    }
+
+    /// The line of code that most queries of a statement came from (`app/views.py:42`), or the empty text.
+    pub fn callsite(&self, fingerprint: Fingerprint) -> &str {
+        let group = self
+            .groups
+            .iter()
+            .position(|group| group.statement.fingerprint == fingerprint);
+        let Some(group) = group.and_then(|group| u16::try_from(group).ok()) else {
+            return "";
+        };
+        let entries = self.entries.iter().filter(|entry| entry.group == group);
+        self.callsites.most(entries.map(|entry| entry.callsite))
     }
 }

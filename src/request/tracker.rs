@@ -141,6 +141,9 @@ impl Tracker {
         }
         if sign == Sign::Data && whose == Whose::Data {
             self.unit.add(query, statement, slow, settings, class);
+            if !self.tags.callsite.is_empty() {
+                self.unit.called_from(&self.tags.callsite);
+            }
             if !self.tags.ignore.is_empty()
                 && let Some(statement) = statement
             {

@@ -88,6 +88,7 @@ impl Unit {
         request.groups.shrink_to(KEEP);
         request.streams.clear();
         request.transactions.clear();
+        request.callsites.clear();
         self.index.shrink_to(KEEP);
     }
 
@@ -180,6 +181,7 @@ impl Unit {
         if request.entries.len() < limits.max_queries {
             request.entries.push(Entry {
                 group: index,
+                callsite: 0,
                 in_arity: query.part.in_arity,
                 literals: query.literals,
                 started: query.started,
@@ -219,6 +221,14 @@ impl Unit {
         let group = index.and_then(|index| self.request.groups.get_mut(usize::from(*index)));
         if let Some(group) = group {
             group.ignore(detectors);
+        }
+    }
+
+    /// The comment of the query that was counted last names the line of code that it came from.
+    pub fn called_from(&mut self, callsite: &str) {
+        let request = &mut self.request;
+        if let Some(entry) = self.last.and_then(|last| request.entries.get_mut(last)) {
+            entry.callsite = request.callsites.note(callsite);
         }
     }
 

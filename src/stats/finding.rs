@@ -44,6 +44,8 @@ pub struct FindingRow<'a> {
     pub fix: &'a str,
     /// Normalised text of the accused statement, or empty.
     pub query: &'a Arc<str>,
+    /// The line of code that the accused statement came from, or empty.
+    pub callsite: &'a str,
     /// Queries concerned in this request.
     pub count: u32,
     /// What it cost in this request, seconds.
@@ -55,8 +57,10 @@ pub struct FindingRow<'a> {
 impl<'a> FindingRow<'a> {
     /// What a detector found in a request.
     pub fn new(finding: &'a Finding, request: &'a Request) -> Self {
+        let accused = finding.cause.fingerprint;
         Self {
             boundary: request.boundary,
+            callsite: accused.map_or("", |accused| request.callsite(accused)),
             ..Self::of_deployment(finding, &request.database, request.closed)
         }
     }
@@ -79,6 +83,7 @@ impl<'a> FindingRow<'a> {
             relation: &finding.relation,
             fix: &finding.fix,
             query: &finding.query,
+            callsite: "",
             count: finding.count,
             wasted_seconds: finding.wasted_seconds,
             at,
@@ -111,6 +116,11 @@ pub struct FindingEntry {
     pub fix: Arc<str>,
     /// Normalised text, at most 1 KiB, or empty.
     pub query: Arc<str>,
+    /// The line of code of the accused statement (`app/views.py:42`) in the last request whose comments named one, or
+    /// empty.
+    pub callsite: Arc<str>,
+    /// The database of the last request.
+    pub database: Arc<str>,
     /// Queries concerned, all requests together.
     pub count: u64,
     /// Requests in which the cause held.
@@ -144,6 +154,8 @@ impl FindingEntry {
             relation: bounded(row.relation, LABEL_BYTES).into(),
             fix: bounded(row.fix, FIX_BYTES).into(),
             query: bounded_arc(row.query, QUERY_BYTES),
+            callsite: "".into(),
+            database: bounded(row.database, LABEL_BYTES).into(),
             count: 0,
             requests: 0,
             wasted_seconds: 0.0,
@@ -169,6 +181,12 @@ impl FindingEntry {
     pub(super) fn fold(&mut self, row: &FindingRow<'_>, database: u16) {
         self.severity = self.severity.max(row.severity);
         self.boundary = row.boundary;
+        if !row.callsite.is_empty() && *self.callsite != *row.callsite {
+            self.callsite = bounded(row.callsite, LABEL_BYTES).into();
+        }
+        if *self.database != *row.database {
+            self.database = bounded(row.database, LABEL_BYTES).into();
+        }
         self.count += u64::from(row.count);
         self.requests += 1;
         self.labelled += 1;

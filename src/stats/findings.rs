@@ -6,6 +6,7 @@ use super::label::{LABEL_BYTES, OTHER, bounded_arc};
 use super::settings::MAX_WORDS;
 use crate::sql::Fingerprint;
 use lru::LruCache;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -102,6 +103,17 @@ impl Findings {
         &self.other
     }
 
+    /// Requests by detector, those of causes without an entry as well.
+    pub(super) fn by_detector(&self) -> Vec<(&'static str, u64)> {
+        let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let kept = self.causes.iter();
+        let kept = kept.map(|(_, entry)| (entry.detector, entry.by_severity));
+        for (detector, requests) in kept.chain(self.other.by_detector.iter().copied()) {
+            *counts.entry(detector).or_default() += requests.iter().sum::<u64>();
+        }
+        counts.into_iter().collect()
+    }
+
     /// (entries, entries evicted).
     pub(super) fn entries(&self) -> (usize, u64) {
         (self.causes.len(), self.evictions)
@@ -149,6 +161,7 @@ mod tests {
         severity: Severity,
         evidence: Evidence,
         relation: &'static str,
+        callsite: &'static str,
         wasted_seconds: f64,
         at: u64,
     }
@@ -160,6 +173,7 @@ mod tests {
         severity: Severity::Warning,
         evidence: Evidence::Proven,
         relation: "vineyard",
+        callsite: "",
         wasted_seconds: 0.5,
         at: 10,
     };
@@ -179,6 +193,7 @@ mod tests {
             relation: case.relation,
             fix: "select_related",
             query: &"SELECT ?".into(),
+            callsite: case.callsite,
             count: 20,
             wasted_seconds: case.wasted_seconds,
             at: At(case.at),

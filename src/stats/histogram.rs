@@ -207,6 +207,16 @@ impl Quantiles {
         self.max_nanos = self.max_nanos.max(nanos);
     }
 
+    /// (upper bound in seconds, durations at or below it and above the one before) of the buckets that are not empty:
+    /// three or four to a doubling.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        let recorded = self.micros.iter().flat_map(|micros| micros.iter_recorded());
+        recorded.map(|bucket| {
+            let upper = bucket.value_iterated_to() as f64 / 1e6;
+            (upper, bucket.count_since_last_iteration())
+        })
+    }
+
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
         if let Some(micros) = &mut self.micros {
@@ -217,18 +227,30 @@ impl Quantiles {
 
     /// The quantiles; zeros where nothing was counted.
     pub fn summary(&self) -> Summary {
-        let max = seconds(self.max_nanos);
-        let at = |quantile| match &self.micros {
+        Summary {
+            p50: self.at(0.5),
+            p90: self.at(0.9),
+            p99: self.p99(),
+            max: self.max(),
+        }
+    }
+
+    /// 99 % of the durations are at or below it; seconds.
+    pub fn p99(&self) -> f64 {
+        self.at(0.99)
+    }
+
+    /// The longest duration, seconds.
+    pub fn max(&self) -> f64 {
+        seconds(self.max_nanos)
+    }
+
+    fn at(&self, quantile: f64) -> f64 {
+        match &self.micros {
             Some(micros) if !micros.is_empty() => {
-                (micros.value_at_quantile(quantile) as f64 / 1e6).min(max)
+                (micros.value_at_quantile(quantile) as f64 / 1e6).min(self.max())
             }
             _ => 0.0,
-        };
-        Summary {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            max,
         }
     }
 }

@@ -159,6 +159,15 @@ impl Routes {
             .collect()
     }
 
+    /// All requests, and the time of their queries in seconds.
+    pub(super) fn sums(&self) -> (u64, f64) {
+        let rows = self.routes.iter().map(|(_, row)| &row.totals);
+        rows.chain(&self.other)
+            .fold((0, 0.0), |(count, time), row| {
+                (count + row.queries.count(), time + row.database.seconds())
+            })
+    }
+
     /// (rows, rows evicted).
     pub(super) fn entries(&self) -> (usize, u64) {
         (self.routes.len(), self.evictions)

@@ -56,46 +56,35 @@ const DURATION_SERIES: usize = 20;
 const QUERY_COUNT_SERIES: usize = 17;
 
 impl Settings {
+    /// Each key with its size and the most that it may be.
+    fn sizes(&self) -> [(&'static str, usize, usize); 8] {
+        [
+            ("statements", self.statements, MAX_ENTRIES),
+            ("routes", self.routes, MAX_ENTRIES),
+            ("findings", self.findings, MAX_ENTRIES),
+            ("recent_requests", self.recent_requests, MAX_ENTRIES),
+            ("databases", self.databases, MAX_DATABASES),
+            ("users", self.users, MAX_DATABASES),
+            ("database_users", self.database_users, MAX_ENTRIES),
+            ("sqlstates", self.sqlstates, MAX_ENTRIES),
+        ]
+    }
+
     /// Refuses sizes that cannot work; the text names the key and what to write instead.
     pub fn check(&self) -> Result<(), String> {
-        let default = Self::default();
-        let sizes = [
-            (
-                "statements",
-                self.statements,
-                MAX_ENTRIES,
-                default.statements,
-            ),
-            ("routes", self.routes, MAX_ENTRIES, default.routes),
-            ("findings", self.findings, MAX_ENTRIES, default.findings),
-            (
-                "recent_requests",
-                self.recent_requests,
-                MAX_ENTRIES,
-                default.recent_requests,
-            ),
-            (
-                "databases",
-                self.databases,
-                MAX_DATABASES,
-                default.databases,
-            ),
-            ("users", self.users, MAX_DATABASES, default.users),
-            (
-                "database_users",
-                self.database_users,
-                MAX_ENTRIES,
-                default.database_users,
-            ),
-            ("sqlstates", self.sqlstates, MAX_ENTRIES, default.sqlstates),
-        ];
-        let wrong = |(_, size, max, _): &&(_, usize, usize, _)| !(1..=*max).contains(size);
-        match sizes.iter().find(wrong) {
-            Some((key, _, max, default)) => {
+        let mut sizes = self.sizes().into_iter().zip(Self::default().sizes());
+        match sizes.find(|((_, size, max), _)| !(1..=*max).contains(size)) {
+            Some(((key, _, max), (_, default, _))) => {
                 Err(format!("{key}: must be from 1 to {max}; write `{default}`"))
             }
             None => Ok(()),
         }
+    }
+
+    /// The size of a table, where a key here is its.
+    pub(super) fn size_of(&self, table: &str) -> Option<usize> {
+        let mut sizes = self.sizes().into_iter();
+        sizes.find_map(|(name, size, _)| (name == table).then_some(size))
     }
 
     /// The most series that one scrape can hold with these sizes; `docs/metrics.md` derives it.

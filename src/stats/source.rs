@@ -2,12 +2,65 @@
 
 use super::finding::FindingEntry;
 use super::histogram::Summary;
+use super::overview::Overview;
 use super::recent::RecentRequest;
 use super::requests::RouteEntry;
 use super::statements::StatementEntry;
 use super::{Snapshot, Traffic};
 use crate::session::At;
+use crate::sql::{Fingerprint, Statement};
 use std::sync::Arc;
+
+/// What a list of requests begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// The newest.
+    #[default]
+    Recent,
+    /// The slowest of each route.
+    Slowest,
+    /// Those with most queries, one a route.
+    Queries,
+}
+
+impl Order {
+    /// All orders with their names in the API.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("recent", Self::Recent),
+        ("slowest", Self::Slowest),
+        ("queries", Self::Queries),
+    ];
+}
+
+/// What a list of statements begins with: those that have most of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StatementOrder {
+    /// Time of all queries.
+    #[default]
+    Total,
+    /// Queries.
+    Calls,
+    /// Time of a query.
+    Mean,
+    /// The 99th percentile of that.
+    P99,
+    /// The longest query.
+    Max,
+    /// Rows of all queries.
+    Rows,
+}
+
+impl StatementOrder {
+    /// All orders with their names in the API.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("total", Self::Total),
+        ("calls", Self::Calls),
+        ("mean", Self::Mean),
+        ("p99", Self::P99),
+        ("max", Self::Max),
+        ("rows", Self::Rows),
+    ];
+}
 
 /// Which entries of a list, and how many.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +73,10 @@ pub struct Filter {
     pub database: Option<String>,
     /// Only of this route.
     pub route: Option<String>,
+    /// Of requests only: what comes first.
+    pub order: Order,
+    /// Of statements only: what comes first.
+    pub statement_order: StatementOrder,
 }
 
 impl Default for Filter {
@@ -29,6 +86,8 @@ impl Default for Filter {
             since: None,
             database: None,
             route: None,
+            order: Order::default(),
+            statement_order: StatementOrder::default(),
         }
     }
 }
@@ -90,12 +149,23 @@ pub trait Source: Send + Sync {
     fn snapshot(&self) -> Snapshot;
     /// Causes, worst first.
     fn findings(&self, filter: &Filter) -> Vec<FindingEntry>;
-    /// The last requests, newest first.
+    /// The last requests, newest first, or the worst of each route.
     fn requests(&self, filter: &Filter) -> Vec<RecentRequest>;
+    /// The request of this number, where it is still kept.
+    fn request(&self, id: u64) -> Option<RecentRequest>;
     /// Routes, those with most time in the database first.
     fn routes(&self, filter: &Filter) -> Vec<(RouteEntry, Summary)>;
-    /// Statements, those with most time first.
+    /// Statements in the order of the filter.
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry>;
+    /// The statement of this fingerprint with its durations by upper bound (seconds), where it has a row.
+    fn statement_entry(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Option<(StatementEntry, Vec<(f64, u64)>)>;
+    /// Statements of these fingerprints, as far as they have a row.
+    fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>>;
+    /// Sums of all totals: cheaper than a snapshot.
+    fn overview(&self) -> Overview;
     /// Open sessions.
     fn sessions(&self) -> Vec<SessionInfo>;
     /// How requests are told apart, by class of clients.

@@ -3,6 +3,7 @@
 use super::histogram::{Durations, Quantiles, Summary};
 use super::names::DatabaseSet;
 use super::queries::QuerySample;
+use super::{Filter, StatementOrder};
 use crate::sql::{Fingerprint, Statement, Verb};
 use lru::LruCache;
 use std::sync::Arc;
@@ -67,6 +68,16 @@ pub struct StatementEntry {
     pub totals: StatementTotals,
     /// Quantiles of its durations.
     pub summary: Summary,
+}
+
+impl StatementEntry {
+    fn new(row: &StatementRow) -> Self {
+        Self {
+            statement: Arc::clone(&row.statement),
+            totals: row.totals,
+            summary: row.quantiles.summary(),
+        }
+    }
 }
 
 /// The bounded table: when full, the least recently used row is added to `other` and its memory reused.
@@ -167,6 +178,16 @@ impl Statements {
         Some((&row.statement, row.databases))
     }
 
+    /// One row with its durations by upper bound (seconds), the empty ones left out.
+    pub(super) fn entry(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+        let slot = *self.slots.peek(&fingerprint)?;
+        let row = self.rows.get(slot as usize)?;
+        Some((StatementEntry::new(row), row.quantiles.buckets().collect()))
+    }
+
     /// What evicted rows left.
     pub(super) fn other(&self) -> &StatementTotals {
         &self.other
@@ -177,25 +198,32 @@ impl Statements {
         self.evictions
     }
 
-    /// Rows seen in `database` (all rows without one), those that took most time first.
-    pub(super) fn entries(&self, database: Option<u16>, limit: usize) -> Vec<StatementEntry> {
-        let mut rows: Vec<&StatementRow> = self
-            .rows
-            .iter()
-            .filter(|row| database.is_none_or(|number| row.databases.contains(number)))
+    /// Rows seen in `database` (all rows without one), in the order of the filter.
+    pub(super) fn entries(&self, database: Option<u16>, filter: &Filter) -> Vec<StatementEntry> {
+        let seen =
+            |row: &&StatementRow| database.is_none_or(|number| row.databases.contains(number));
+        let rows = self.rows.iter().filter(seen);
+        let mut rows: Vec<(f64, &StatementRow)> = rows
+            .map(|row| (row.rank(filter.statement_order), row))
             .collect();
-        rows.sort_by(|a, b| {
-            let (a, b) = (&a.totals.durations, &b.totals.durations);
-            b.seconds().total_cmp(&a.seconds())
-        });
-        rows.into_iter()
-            .take(limit)
-            .map(|row| StatementEntry {
-                statement: Arc::clone(&row.statement),
-                totals: row.totals,
-                summary: row.quantiles.summary(),
-            })
-            .collect()
+        rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let rows = rows.into_iter().take(filter.limit);
+        rows.map(|(_, row)| StatementEntry::new(row)).collect()
+    }
+}
+
+impl StatementRow {
+    /// What an order of the list goes by.
+    fn rank(&self, order: StatementOrder) -> f64 {
+        let durations = &self.totals.durations;
+        match order {
+            StatementOrder::Total => durations.seconds(),
+            StatementOrder::Calls => durations.count() as f64,
+            StatementOrder::Mean => durations.seconds() / durations.count().max(1) as f64,
+            StatementOrder::P99 => self.quantiles.p99(),
+            StatementOrder::Max => self.quantiles.max(),
+            StatementOrder::Rows => self.totals.rows as f64,
+        }
     }
 }
 
@@ -229,7 +257,7 @@ mod tests {
         call(&mut table, 1, 5_000_000, 1, false);
         call(&mut table, 3, 1_000_000, 0, false);
         let kept: Vec<u64> = table
-            .entries(None, 10)
+            .entries(None, &Filter::default())
             .iter()
             .map(|entry| entry.statement.fingerprint.0)
             .collect();
@@ -240,7 +268,7 @@ mod tests {
             (other.durations.count(), other.rows, other.errors),
             (1, 2, 1)
         );
-        let newest = &table.entries(None, 10)[1];
+        let newest = &table.entries(None, &Filter::default())[1];
         assert_eq!(newest.summary.max, 0.001, "nothing of the row before it");
     }
 
@@ -268,8 +296,8 @@ mod tests {
     fn entries_can_be_those_of_one_database() {
         let mut table = Statements::new(2);
         call(&mut table, 1, 1, 0, false);
-        assert_eq!(table.entries(Some(1), 10).len(), 1);
-        assert_eq!(table.entries(Some(2), 10).len(), 0);
+        assert_eq!(table.entries(Some(1), &Filter::default()).len(), 1);
+        assert_eq!(table.entries(Some(2), &Filter::default()).len(), 0);
     }
 
     proptest! {

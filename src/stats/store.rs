@@ -3,6 +3,7 @@
 use super::finding::{FindingEntry, FindingRow};
 use super::findings::Findings;
 use super::histogram::Summary;
+use super::overview::Overview;
 use super::queries::{Queries, QuerySample, SessionKey};
 use super::recent::{Recent, RecentRequest};
 use super::requests::{RouteEntry, Routes};
@@ -45,7 +46,7 @@ impl Stats {
             errors: SqlStates::new(settings.sqlstates),
             databases: Vec::new(),
             routes: Routes::new(settings.routes),
-            recent: Recent::new(settings.recent_requests),
+            recent: Recent::new(settings.recent_requests, settings.routes),
             findings: Findings::new(settings.findings),
             blind: [0; BLIND_REASONS.len()],
             dropped: Counters::default(),
@@ -161,11 +162,11 @@ impl Stats {
         self.dropped.count(reason);
     }
 
-    /// Counts a closed request; one without queries is none.
-    pub fn request(&mut self, request: &Request) {
+    /// Counts a closed request, in which these detectors found something; one without queries is none.
+    pub fn request(&mut self, request: &Request, findings: &[&'static str]) {
         if request.queries > 0 {
             self.routes.request(request);
-            self.recent.push(request);
+            self.recent.push(request, findings);
             let database = self.queries.databases.find(&request.database).unwrap_or(0);
             if let Some(row) = self.databases.get_mut(usize::from(database)) {
                 row.think_nanos += request.think_nanos;
@@ -214,12 +215,33 @@ impl Stats {
         self.routes.list(filter)
     }
 
-    /// Statements that pass the filter with quantiles of their time, most time first.
+    /// Statements that pass the filter with quantiles of their time, in its order.
     pub fn statements(&self, filter: &Filter) -> Vec<StatementEntry> {
         match self.number(filter) {
-            Ok(database) => self.statements.entries(database, filter.limit),
+            Ok(database) => self.statements.entries(database, filter),
             Err(NoSuchDatabase) => Vec::new(),
         }
+    }
+
+    /// The request of this number, where it is still kept.
+    pub fn request_by_id(&self, id: u64) -> Option<RecentRequest> {
+        self.recent.find(id)
+    }
+
+    /// The statement of this fingerprint with its durations by upper bound (seconds), where it has a row.
+    pub fn statement_entry(
+        &self,
+        fingerprint: Fingerprint,
+    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+        self.statements.entry(fingerprint)
+    }
+
+    /// Statements of these fingerprints, as far as they have a row.
+    pub fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {
+        let texts = fingerprints.iter();
+        texts
+            .map(|fingerprint| Some(Arc::clone(self.statements.find(*fingerprint)?.0)))
+            .collect()
     }
 
     /// What each SELECT takes; `slow` in nanoseconds.
@@ -261,7 +283,6 @@ impl Stats {
     /// references, no text.
     pub fn snapshot(&self) -> Snapshot {
         let statements = self.statements.rows().iter();
-        let blind = BLIND_REASONS.iter().map(|reason| reason.as_str());
         Snapshot {
             databases: self.queries.databases.all().to_vec(),
             users: self.queries.users.all().to_vec(),
@@ -276,13 +297,37 @@ impl Stats {
             routes: self.routes.all(),
             findings: self.findings.all(),
             other_findings: self.findings.other().clone(),
-            blind: blind.zip(self.blind).collect(),
+            blind: self.blinded().collect(),
             dropped: self.dropped.all().to_vec(),
             tables: self
                 .own_tables()
                 .chain(self.tables.iter().copied())
                 .collect(),
         }
+    }
+
+    /// Sums of all totals, without copying them.
+    pub fn overview(&self) -> Overview {
+        let queries = self.queries.pairs.iter().flat_map(|pair| pair.queries);
+        let (requests, database_seconds) = self.routes.sums();
+        let tables = self.own_tables().chain(self.tables.iter().copied());
+        Overview {
+            queries: queries.flatten().sum(),
+            errors: self.errors.rows().iter().map(|row| row.count).sum(),
+            requests,
+            database_seconds,
+            findings: self.findings.by_detector(),
+            blind: self.blinded().collect(),
+            dropped: self.dropped.all().to_vec(),
+            tables: tables
+                .map(|table| (table, self.settings.size_of(table.name)))
+                .collect(),
+        }
+    }
+
+    fn blinded(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let reasons = BLIND_REASONS.iter().map(|reason| reason.as_str());
+        reasons.zip(self.blind)
     }
 
     fn own_tables(&self) -> impl Iterator<Item = Table> {

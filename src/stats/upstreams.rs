@@ -25,11 +25,15 @@ impl Upstreams {
         read(state.swap(if up { UP } else { DOWN }, Ordering::Relaxed))
     }
 
+    /// Each server, and whether the last attempt to connect to it succeeded, where anybody tried.
+    pub fn all(&self) -> impl Iterator<Item = (&str, Option<bool>)> {
+        let servers = self.0.iter();
+        servers.map(|(name, state)| (name.as_str(), read(state.load(Ordering::Relaxed))))
+    }
+
     /// Each server that somebody tried to connect to, and whether the last attempt succeeded.
     pub fn tried(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.0
-            .iter()
-            .filter_map(|(name, state)| Some((name.as_str(), read(state.load(Ordering::Relaxed))?)))
+        self.all().filter_map(|(name, up)| Some((name, up?)))
     }
 }
 

@@ -259,6 +259,38 @@ fn a_finding_does_not_wait_for_the_next_request_and_counts_once() {
 }
 
 #[test]
+fn a_finding_names_the_line_that_most_of_its_queries_came_from() {
+    let mut world = World::new();
+    let mut client = world.connect();
+    let from =
+        |query: &str, line: &str| query.replace(" ->", &format!(" /*callsite='{line}'*/ ->"));
+    world.run(&mut client, &[&from(BOOKS, "shop/views.py%3A40")]);
+    for id in 20..26 {
+        let line = if id == 20 {
+            "shop/tags.py%3A7"
+        } else {
+            "shop/views.py%3A42"
+        };
+        world.run(&mut client, &[&from(&author(id), line)]);
+    }
+    world.end(client);
+    let findings = world.profiler.findings(&Filter::default());
+    assert_eq!(&*findings[0].callsite, "shop/views.py:42");
+    let request = &world.profiler.requests(&Filter::default())[0];
+    let lines: Vec<_> = (request.timeline.spans.iter())
+        .map(|span| (&*span.callsite, span.calls))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("shop/views.py:40", 1),
+            ("shop/tags.py:7", 1),
+            ("shop/views.py:42", 5)
+        ]
+    );
+}
+
+#[test]
 fn a_finding_of_a_request_that_pauses_grows_to_its_end() {
     let mut world = World::new();
     let mut client = world.connect();

@@ -19,11 +19,11 @@ use tokio::task::JoinHandle;
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<()>>,
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) task: JoinHandle<std::io::Result<()>>,
 }
 
-async fn start(state: AdminState) -> Server {
+pub(super) async fn start(state: AdminState) -> Server {
     start_within(Limits::DEFAULT, state).await
 }
 
@@ -44,8 +44,8 @@ pub(super) async fn start_within(limits: Limits, state: AdminState) -> Server {
 
 pub(super) struct Answer {
     pub(super) status: u16,
-    head: String,
-    body: String,
+    pub(super) head: String,
+    pub(super) body: String,
 }
 
 impl Server {
@@ -59,7 +59,7 @@ impl Server {
     }
 
     /// The entries of a list.
-    async fn list(&self, path: &str) -> Vec<Value> {
+    pub(super) async fn list(&self, path: &str) -> Vec<Value> {
         let answer = self.get(&format!("/api/v1/{path}"), "").await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
         assert!(answer.head.contains("content-type: application/json"));
@@ -175,15 +175,21 @@ async fn a_token_is_demanded_but_for_the_orchestrator() {
     for path in ["/metrics", "/", "/healthz", "/api/v1/findings", "/nothing"] {
         let answer = server.get(path, "").await;
         assert_eq!(answer.status, 401, "{path}");
-        assert!(answer.head.contains("www-authenticate: bearer"));
+        assert!(
+            answer
+                .head
+                .contains("www-authenticate: basic realm=\"pgscope\", bearer")
+        );
     }
     for path in ["/livez", "/readyz"] {
         assert_eq!(server.get(path, "").await.status, 200, "{path}");
     }
-    let answer = server
-        .get("/metrics", "Authorization: Bearer s3cret\r\n")
-        .await;
-    assert_eq!(answer.status, 200);
+    for given in ["Bearer s3cret", "Basic YW55Ym9keTpzM2NyZXQ="] {
+        let answer = server
+            .get("/metrics", &format!("Authorization: {given}\r\n"))
+            .await;
+        assert_eq!(answer.status, 200, "{given}");
+    }
 }
 
 #[tokio::test]
@@ -201,7 +207,7 @@ async fn no_answer_may_be_stored_sniffed_or_read_by_another_origin() {
 }
 
 /// Two findings, three calls of one statement, a session and a class of clients.
-fn filled() -> Fixture {
+pub(super) fn filled() -> Fixture {
     let mut stats = Stats::new(&Settings::default());
     let key = stats.session("app", "web");
     let fingerprint = Fingerprint(0xabc);
@@ -236,6 +242,7 @@ fn filled() -> Fixture {
             relation: "vineyard",
             fix: "select_related(\"vineyard\")",
             query: &"SELECT ?".into(),
+            callsite: "shop/views.py:42",
             count: 20,
             wasted_seconds: 0.5,
             at: At(1_500_000_000),
@@ -273,7 +280,7 @@ async fn findings_have_the_keys_of_the_contract_worst_first() {
         "detector": "n_plus_one", "kind": "forward_fk", "severity": "critical", "evidence": "proven",
         "route": "wines/<int:pk>/", "boundary": "probe", "fingerprint": "0000000000000abc",
         "parent": "cellar_wine", "relation": "vineyard", "fix": "select_related(\"vineyard\")",
-        "query": "SELECT ?", "count": 20, "requests": 1, "wasted_seconds": 0.5,
+        "query": "SELECT ?", "callsite": "shop/views.py:42", "database": "app", "count": 20, "requests": 1, "wasted_seconds": 0.5,
         "first_seen": "2026-01-31T12:00:01.500Z", "last_seen": "2026-01-31T12:00:01.500Z",
     });
     assert_eq!(findings[0], worst);

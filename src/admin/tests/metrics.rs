@@ -70,21 +70,24 @@ fn feed(stats: &mut Stats, number: u64) {
         stats.idle_in_transaction(key, outcome, 1_000_000);
     }
     for boundary in [Boundary::Trace, Boundary::Probe] {
-        stats.request(&Request {
-            database: name.as_str().into(),
-            route: name.as_str().into(),
-            controller: "".into(),
-            boundary,
-            kind: Kind::Http,
-            opened: At(0),
-            closed: At(50_000_000),
-            queries: 7,
-            nanos: 40_000_000,
-            think_nanos: 5_000_000,
-            groups: Vec::new(),
-            entries: Vec::new(),
-            ..Request::default()
-        });
+        stats.request(
+            &Request {
+                database: name.as_str().into(),
+                route: name.as_str().into(),
+                controller: "".into(),
+                boundary,
+                kind: Kind::Http,
+                opened: At(0),
+                closed: At(50_000_000),
+                queries: 7,
+                nanos: 40_000_000,
+                think_nanos: 5_000_000,
+                groups: Vec::new(),
+                entries: Vec::new(),
+                ..Request::default()
+            },
+            &[],
+        );
     }
     for detector in ["n_plus_one", "slow_query"] {
         for severity in Severity::ALL {
@@ -102,6 +105,7 @@ fn feed(stats: &mut Stats, number: u64) {
                 relation: "vineyard",
                 fix: "select_related(\"vineyard\")",
                 query: &"SELECT ?".into(),
+                callsite: "shop/views.py:42",
                 count: 20,
                 wasted_seconds: 0.5,
                 at: At(1),

@@ -1,5 +1,6 @@
 //! What a scraper and a browser see.
 
+mod detail;
 mod http;
 mod limits;
 mod metrics;

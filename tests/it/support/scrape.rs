@@ -43,6 +43,7 @@ impl Admin {
             base: shared.clock.time_of_day(At(0)),
             upstreams: Arc::clone(&shared.upstreams),
             settings: Settings::default(),
+            profiling: true,
             token: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,8 @@ A query of PostgreSQL then ends as sqlcommenter has it:
 
     /*action='get',callsite='shop/views.py%3A42',controller='shop.views.book',request_id='9c1f0d2e5b7a4488',route='book/%3Cint%3Apk%3E/'*/
 
-`callsite` is the innermost line outside Django, the standard library and installed packages; where a template asks, its line.
+`callsite` is the innermost line outside Django, the standard library and installed packages; where a template asks, its line. Where no
+line of the application's own is on the way, it is that of the class of the serializer, or else where the view is defined.
 `request_id` (and `traceparent`, where the request came with one) is on the first query of a request on each connection, and on those after
 a pause; on each with the setting PGSCOPE_COMMENTS_ID_ALWAYS = True, which a pooler between Django and pgscope needs that hands
 out connections by transaction. Django 4.2 and later, sync and async. A query is never the worse for it: what cannot be commented is sent
@@ -15,6 +16,7 @@ as it is.
 """
 
 import asyncio
+import inspect
 import logging
 import os
 import re
@@ -26,8 +28,9 @@ from time import monotonic
 from urllib.parse import quote
 
 import django
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import AsyncToSync, SyncToAsync, iscoroutinefunction
 from django.conf import settings
+from django.core.handlers.base import BaseHandler
 from django.core.signals import request_finished
 from django.db import connections
 from django.db.backends.signals import connection_created
@@ -50,6 +53,11 @@ MOST = 10_000
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 
 _RENDER = Node.render_annotated.__code__
+# These call the view: what is outward of them are middlewares.
+_HANDLERS = BaseHandler._get_response.__code__, BaseHandler._get_response_async.__code__
+# Runs sync code in a thread for a coroutine, and waits in a thread for a coroutine.
+_IN_THREAD, _FOR_COROUTINE = SyncToAsync.thread_handler.__code__, AsyncToSync.__call__.__code__
+_SERIALIZERS = os.sep + os.path.join("rest_framework", "serializers.py")
 
 _current = ContextVar("pgscope_comments", default=None)
 
@@ -129,8 +137,9 @@ class _Code:
         self.own = os.path.realpath(__file__)
         roots = [str(getattr(settings, "BASE_DIR", "")), os.getcwd(), *sys.path]
         self.roots = [os.path.realpath(root) + os.sep for root in roots if root]
-        # Looked at, though Django's: templates are rendered there.
-        self.names = {_RENDER.co_filename: ""}
+        # Looked at, though not the application's.
+        self.known = {code.co_filename: "" for code in (_RENDER, *_HANDLERS, _IN_THREAD)}
+        self.names, self.definitions = dict(self.known), {}
 
     def name(self, filename):
         """The name as in a comment; None where the file is not the application's."""
@@ -140,11 +149,13 @@ class _Code:
             if filename.startswith("<"):
                 return None
             if len(self.names) >= MOST:
-                self.names = {_RENDER.co_filename: ""}
+                self.names = dict(self.known)
             name = self.names[filename] = self._name(os.path.realpath(filename))
             return name
 
     def _name(self, path):
+        if path.endswith(_SERIALIZERS):
+            return ""
         parts = path.split(os.sep)
         if "site-packages" in parts or "dist-packages" in parts or path == self.own:
             return None
@@ -163,23 +174,64 @@ class _Code:
             name = self.name(str(getattr(getattr(node, "origin", None), "name", "<")))
             return name and f"{name}%3A{node.token.lineno}"
         name = self.name(code.co_filename)
+        if name == "" and code.co_name == "to_representation":
+            # The fields of a serializer are read by the framework; the class says which.
+            return self.definition(type(frame.f_locals.get("self")))
         # Others are compiled from something else, whose lines these are not.
         return f"{name}%3A{frame.f_lineno}" if name and code.co_filename.endswith(".py") else name
 
-    def innermost(self, frame):
-        """The first one outward."""
+    def innermost(self, frame, request):
+        """The first one outward that led to the query."""
         names = self.names
         while frame is not None:
+            code = frame.f_code
             # Most are Django's, and known to be.
-            if names.get(frame.f_code.co_filename, "") is not None:
+            if names.get(code.co_filename, "") is not None:
+                if code in _HANDLERS:
+                    return self.view(request)
+                if code is _IN_THREAD:
+                    return self.in_thread(frame, request)
                 if found := self.line(frame):
                     return found
             frame = frame.f_back
         return None
 
-    def awaiting(self, task):
-        """The innermost one of a task that waits for a query in another thread."""
-        found, waiting = None, task.get_coro()
+    def in_thread(self, frame, request):
+        """That of the coroutine which a thread does something for: the frames outward are not its own."""
+        while frame is not None:
+            if frame.f_code is _FOR_COROUTINE:
+                return self.awaiting(frame.f_locals.get("awaitable"), request) or self.innermost(frame, request)
+            frame = frame.f_back
+        return self.awaiting(request.task.get_coro(), request) if request and request.task else None
+
+    def view(self, request):
+        """Where the view of a request is defined; None where it is not the application's."""
+        view = getattr(request and request.request.resolver_match, "func", None)
+        admin = getattr(view, "model_admin", None)
+        return self.definition(getattr(view, "view_class", None) or getattr(view, "cls", None) or (type(admin) if admin else view))
+
+    def definition(self, thing):
+        """Where a class is defined, or the nearest of its bases that is the application's, or a function."""
+        try:
+            return self.definitions[thing]
+        except KeyError:
+            if len(self.definitions) >= MOST:
+                self.definitions = {}
+            found = self.definitions[thing] = self._definition(thing)
+            return found
+
+    def _definition(self, thing):
+        for one in thing.__mro__ if isinstance(thing, type) else [inspect.unwrap(thing)] if callable(thing) else []:
+            try:
+                if name := self.name(inspect.getsourcefile(one) or "<"):
+                    return f"{name}%3A{inspect.getsourcelines(one)[1]}"
+            except (OSError, TypeError):
+                pass
+        return None
+
+    def awaiting(self, waiting, request):
+        """The innermost one of a coroutine that waits for a query in a thread."""
+        found = None
         for _ in range(DEEPEST):
             for frame, inner in (("cr_frame", "cr_await"), ("ag_frame", "ag_await"), ("gi_frame", "gi_yieldfrom")):
                 if hasattr(waiting, frame):
@@ -188,7 +240,7 @@ class _Code:
                 return found
             frame = getattr(waiting, frame)
             if frame is not None:
-                found = self.line(frame) or found
+                found = self.view(request) if frame.f_code in _HANDLERS else self.line(frame) or found
             waiting = getattr(waiting, inner)
         return found
 
@@ -204,9 +256,7 @@ def _commented(sql, doubled, connection):
     code = _code = _code or _Code()
     request = _current.get()
     before, after = request.around(connection) if request else ("", "")
-    callsite = code.innermost(sys._getframe(2))
-    if not callsite and request and request.task:
-        callsite = code.awaiting(request.task)
+    callsite = code.innermost(sys._getframe(2), request)
     pairs = f"{before},callsite='{callsite}'{after}" if callsite else before + after
     if not pairs:
         return sql

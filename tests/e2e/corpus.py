@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 from harness.console import Checks, say
 from harness.postgres import Postgres
 from harness.servers import Direct, Pgscope, binary
-from runner import concurrency, drive, score
+from runner import concurrency, drive, lines, score
 from runner.apps import DJANGOS, App, djangos
 from truth import FAULTY, SOUND, VIEWS
 
@@ -74,6 +74,11 @@ def main():
                 else:
                     marks = QUICK_MARKS if options.quick else MARKS
                     scores.append(run(checks, postgres, django, database, DRIVERS[driver], lifetime, marks, name, number))
+        name = f"{django.version}/callsites"
+        if options.only in name and not options.direct:
+            template = template or django.seeded(postgres)
+            with checks.guard(name):
+                callsites(checks, postgres, django, postgres.clone(re.sub(r"\W", "_", name), template), name)
         name = f"{django.version}/concurrency"
         if options.only in name and not options.direct:
             template = template or django.seeded(postgres)
@@ -157,6 +162,15 @@ def visit_all(scope, django, database, settings, lifetime, views, number):
     pause = drive.PAUSE if lifetime.drive == "paced" else 0.01
     drive.tasks(watch, django, scope, database, tasks, settings, comments, pause)
     return watch
+
+
+def callsites(checks, postgres, django, database, name):
+    """The application with pgscope_comments.py: findings name the line."""
+    lifetime = Lifetime({"conn_max_age": 0, "pgscope_comments": 1}, "one by one", 0, False)
+    with Pgscope(postgres.address, *KEEP) as scope:
+        watch = visit_all(scope, django, database, lifetime.settings, lifetime, VIEWS, 0)
+        right, judged = lines.judge(checks, VIEWS, watch, name)
+    say(f"{name}: {right} of {judged} findings name the right line")
 
 
 def direct(checks, postgres, django, database, driver, name):

@@ -41,6 +41,7 @@ settings.configure(
     INSTALLED_APPS=["pgscope_comments"],
     MIDDLEWARE=["pgscope_comments.middleware"],
     ROOT_URLCONF=__name__,
+    REST_FRAMEWORK={"UNAUTHENTICATED_USER": None},
     DATABASES={"default": DATABASE, "prepared": {**DATABASE, "OPTIONS": {**OPTIONS, "prepare_threshold": 1}}},
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [HERE / "templates"]}],
 )
@@ -52,9 +53,10 @@ from django.db import connection, connections, models, transaction
 from django.db.models.expressions import RawSQL
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, override_settings
 from django.urls import path, re_path
 from django.views import View
+from rest_framework import generics, renderers, serializers
 
 # The server's own word for what it runs.
 RUNNING = "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()"
@@ -157,6 +159,36 @@ def lazy(request):
     return render(request, "comments/lazy.html", {"items": items()[:1]})
 
 
+class ItemSerializer(serializers.ModelSerializer):  # asks: serializer
+    class Meta:
+        model = Item
+        fields = ["name"]
+
+
+class Listing(generics.ListAPIView):  # asks: generic view
+    queryset = Item.objects.only("id")
+    serializer_class = ItemSerializer
+    renderer_classes = [renderers.JSONRenderer]
+    authentication_classes = permission_classes = []
+
+
+def only_sync(get_response):
+    """A middleware that Django must run in a thread."""
+
+    def middleware(request):
+        return get_response(request)
+
+    return middleware
+
+
+def asking(get_response):
+    def middleware(request):
+        items().first()  # asks: middleware
+        return get_response(request)
+
+    return middleware
+
+
 urlpatterns = [
     path("ask/<int:number>/", ask, name="ask-one"),
     re_path(r"^old/(\d+)/$", ask),
@@ -164,6 +196,7 @@ urlpatterns = [
     path("several/", several),
     path("prepared/", prepared),
     path("class/", Asking.as_view()),
+    path("listing/", Listing.as_view()),
     path("async/", ask_async),
     path("async/iteration/", iterate_async),
     path("async/gather/", gather_async),
@@ -251,6 +284,32 @@ class Requests(unittest.TestCase):
         self.assertEqual(found, {"callsite": line("command")})
 
 
+class Frameworks(unittest.TestCase):
+    """Where the application has no code of its own on the way."""
+
+    def callsites(self, url):
+        """Of each query of a request, as Django passes it on."""
+        texts = []
+
+        def note(execute, sql, *rest):
+            texts.append(sql.replace("%%", "%"))  # the driver halves them
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(note):
+            self.assertEqual(Client().get(url).status_code, 200)
+        return [tags(text)["callsite"] for text in texts]
+
+    def test_the_class_of_a_serializer_and_of_a_generic_view(self):
+        listed, *loop = self.callsites("/listing/")
+        self.assertEqual(listed, line("generic view"))
+        self.assertEqual(set(loop), {line("serializer")})
+
+    def test_a_middleware_is_named_for_its_own_queries_only(self):
+        with override_settings(MIDDLEWARE=["pgscope_comments.middleware", f"{__name__}.asking"]):
+            own, listed, *_ = self.callsites("/listing/")
+        self.assertEqual([own, listed], [line("middleware"), line("generic view")])
+
+
 class Templates(unittest.TestCase):
     def test_the_line_of_the_template_that_makes_the_query_run(self):
         self.assertEqual(get("/lazy/")["callsite"], "templates/comments/lazy.html:2")
@@ -291,6 +350,20 @@ class Async(unittest.TestCase):
             both = [tags(text) for text in json.loads(self.get("/async/gather/"))["texts"]]
         self.assertEqual([one["callsite"] for one in both], [line("gather")] * 2)
         self.assertEqual(len({one["request_id"] for one in both}), 1)
+
+
+class AsyncBehindSyncMiddleware(Async):
+    """The frames of a middleware are in the thread that runs the queries of the view."""
+
+    def setUp(self):
+        behind = override_settings(MIDDLEWARE=["pgscope_comments.middleware", f"{__name__}.only_sync"])
+        behind.enable()
+        self.addCleanup(behind.disable)
+
+
+class AsyncInWsgi(Async):
+    def get(self, url):
+        return Client().get(url).content.decode()
 
 
 class Safety(unittest.TestCase):

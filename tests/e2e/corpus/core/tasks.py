@@ -18,19 +18,19 @@ def task(function):
 @task
 def report_home_teams():
     """N+1 in a command."""
-    return [f"{match.home_team.name} {match.home_goals}" for match in Match.objects.order_by("id")[:25]]
+    return [f"{match.home_team.name} {match.home_goals}" for match in Match.objects.order_by("id")[:25]]  # here: n_plus_one
 
 
 @task
 def report_track_counts():
-    return [album.track_set.count() for album in Album.objects.order_by("id").iterator()]
+    return [album.track_set.count() for album in Album.objects.order_by("id").iterator()]  # here: n_plus_one
 
 
 @task
 def import_notes():
     """An INSERT for each line of a file."""
     ticket = Ticket.objects.earliest("id")
-    made = [Note.objects.create(ticket=ticket, token=f"import-{n}").pk for n in range(12)]
+    made = [Note.objects.create(ticket=ticket, token=f"import-{n}").pk for n in range(12)]  # here: insert_loop
     return Note.objects.filter(pk__in=made).delete()[0]
 
 

@@ -5,7 +5,7 @@ from django.contrib import admin
 from .models import Category, Reply, Ticket
 
 
-@admin.register(Ticket)
+@admin.register(Ticket)  # here: n_plus_one
 class TicketAdmin(admin.ModelAdmin):
     list_display = ["title", "category", "created_by", "assignee"]
     list_per_page = 20
@@ -19,7 +19,7 @@ class ReplyAdmin(admin.ModelAdmin):
 
     @admin.display
     def topic(self, reply):
-        return reply.ticket.category.name
+        return reply.ticket.category.name  # here: n_plus_one
 
 
 @admin.register(Category)

@@ -20,6 +20,8 @@ if word("DRIVER", "psycopg") == "psycopg2":
 SECRET_KEY = "only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+if flag("PGSCOPE_COMMENTS"):
+    sys.path.append(str(Path(__file__).resolve().parents[4] / "proxy-config" / "django"))
 APPS = ["accounts", "music", "sports_league", "helpdesk", "stock"]
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -30,11 +32,13 @@ INSTALLED_APPS = [
     "rest_framework",
     "core",
     *APPS,
+    *(["pgscope_comments"] if flag("PGSCOPE_COMMENTS") else []),
 ]
 # The tables are made from the models: `migrate --run-syncdb`.
 MIGRATION_MODULES = dict.fromkeys([*APPS, "admin", "auth", "contenttypes", "sessions"])
 AUTH_USER_MODEL = "accounts.Member"
 MIDDLEWARE = [
+    *(["pgscope_comments.middleware"] if flag("PGSCOPE_COMMENTS") else []),
     "core.middleware.truth",
     "core.middleware.sqlcommenter",
     "django.contrib.sessions.middleware.SessionMiddleware",

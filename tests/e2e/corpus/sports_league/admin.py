@@ -12,7 +12,7 @@ class StatInline(admin.TabularInline):
     extra = 4
 
 
-@admin.register(Match)
+@admin.register(Match)  # here: duplicate_query
 class MatchAdmin(admin.ModelAdmin):
     list_display = ["played", "home", "referees"]
     list_per_page = 15
@@ -21,11 +21,11 @@ class MatchAdmin(admin.ModelAdmin):
 
     @admin.display
     def home(self, match):
-        return match.home_team.name
+        return match.home_team.name  # here: n_plus_one
 
     @admin.display
     def referees(self, match):
-        return match.stats.count()
+        return match.stats.count()  # here: n_plus_one
 
 
 @admin.register(Club)

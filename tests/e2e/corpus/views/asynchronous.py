@@ -13,7 +13,7 @@ async def album_artists(request):
     """`async for`, and an aget() for each row."""
     rows = []
     async for album in Album.objects.order_by("-title")[:12]:
-        artist = await Artist.objects.aget(pk=album.artist_id)
+        artist = await Artist.objects.aget(pk=album.artist_id)  # here: n_plus_one
         rows.append([album.title, artist.name])
     return rows
 
@@ -25,7 +25,7 @@ async def album_artists_joined(request):
 
 @page
 async def reply_counts(request):
-    return [await ticket.reply_set.acount() async for ticket in Ticket.objects.order_by("title")[:10]]
+    return [await ticket.reply_set.acount() async for ticket in Ticket.objects.order_by("title")[:10]]  # here: n_plus_one
 
 
 @page
@@ -34,7 +34,7 @@ async def away_teams(request):
 
     @sync_to_async
     def load():
-        return [match.away_team.name for match in Match.objects.order_by("-id")[:13]]
+        return [match.away_team.name for match in Match.objects.order_by("-id")[:13]]  # here: n_plus_one
 
     return await load()
 
@@ -53,7 +53,7 @@ async def squads(request):
     """`async for` in `async for`."""
     rows = []
     async for club in Club.objects.order_by("city", "name")[:9]:
-        rows.append([player.number async for player in club.player_set.all()])
+        rows.append([player.number async for player in club.player_set.all()])  # here: n_plus_one
     return rows
 
 

@@ -12,7 +12,7 @@ from stock.models import Movement, Product
 
 class ProductField(forms.ModelChoiceField):
     def label_from_instance(self, product):
-        return f"{product.name} of {product.supplier.name}"
+        return f"{product.name} of {product.supplier.name}"  # here: n_plus_one
 
 
 class OrderForm(forms.Form):

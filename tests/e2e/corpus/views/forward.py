@@ -13,7 +13,7 @@ from stock.models import ActiveProduct, Movement, Product
 
 @page
 def album_artists(request):
-    return [[album.title, album.artist.name] for album in Album.objects.order_by("title")[:20]]
+    return [[album.title, album.artist.name] for album in Album.objects.order_by("title")[:20]]  # here: n_plus_one
 
 
 @page
@@ -23,7 +23,7 @@ def album_artists_joined(request):
 
 @page
 def album_labels(request):
-    return [album.label.name if album.label else None for album in Album.objects.order_by("year")[:25]]
+    return [album.label.name if album.label else None for album in Album.objects.order_by("year")[:25]]  # here: n_plus_one
 
 
 @page
@@ -35,7 +35,7 @@ def album_labels_from_dict(request):
 @page
 def artist_managers(request):
     artists = Artist.objects.filter(manager__isnull=False).order_by("name")
-    return [[artist.name, artist.manager.username] for artist in artists]
+    return [[artist.name, artist.manager.username] for artist in artists]  # here: n_plus_one
 
 
 @page
@@ -48,7 +48,7 @@ def album_keys_only(request):
 def match_teams(request):
     """Two foreign keys to one model."""
     matches = Match.objects.order_by("-played")[:15]
-    return [[match.home_team.name, match.away_team.name] for match in matches]
+    return [[match.home_team.name, match.away_team.name] for match in matches]  # here: n_plus_one
 
 
 @page
@@ -59,13 +59,13 @@ def match_teams_joined(request):
 
 @page
 def match_home_teams(request):
-    return [match.home_team.name for match in Match.objects.filter(home_goals__gt=1).order_by("played")[:12]]
+    return [match.home_team.name for match in Match.objects.filter(home_goals__gt=1).order_by("played")[:12]]  # here: n_plus_one
 
 
 @page
 def match_referees(request):
     """Nullable, to the base of another model."""
-    return [match.referee.name for match in Match.objects.order_by("id") if match.referee]
+    return [match.referee.name for match in Match.objects.order_by("id") if match.referee]  # here: n_plus_one
 
 
 @page
@@ -76,7 +76,7 @@ def match_referees_annotated(request):
 @page
 def ticket_categories(request):
     """The foreign key points at a slug."""
-    return [[ticket.title, ticket.category.name] for ticket in Ticket.objects.order_by("-opened")[:18]]
+    return [[ticket.title, ticket.category.name] for ticket in Ticket.objects.order_by("-opened")[:18]]  # here: n_plus_one
 
 
 @page
@@ -89,7 +89,7 @@ def ticket_categories_prefetched(request):
 def ticket_assignees(request):
     """One of several foreign keys to the user model, nullable, few targets."""
     tickets = Ticket.objects.order_by("number")[:30]
-    return [ticket.assignee.username if ticket.assignee_id else "nobody" for ticket in tickets]
+    return [ticket.assignee.username if ticket.assignee_id else "nobody" for ticket in tickets]  # here: n_plus_one
 
 
 @page
@@ -101,19 +101,19 @@ def ticket_duplicates_none(request):
 @page
 def product_suppliers(request):
     """The column is not called after the field."""
-    return [product.supplier.name for product in Product.objects.order_by("-price")[:16]]
+    return [product.supplier.name for product in Product.objects.order_by("-price")[:16]]  # here: n_plus_one
 
 
 @page
 def active_product_suppliers(request):
     """A proxy model."""
-    return [product.supplier.name for product in ActiveProduct.objects.filter(active=True).order_by("id")[:9]]
+    return [product.supplier.name for product in ActiveProduct.objects.filter(active=True).order_by("id")[:9]]  # here: n_plus_one
 
 
 @page
 def player_clubs(request):
     """A model that inherits: its rows come with a join."""
-    return [[player.name, player.club.city] for player in Player.objects.order_by("number", "id")[:22]]
+    return [[player.name, player.club.city] for player in Player.objects.order_by("number", "id")[:22]]  # here: n_plus_one
 
 
 @page
@@ -124,7 +124,7 @@ def player_clubs_joined(request):
 @page
 def genre_parents(request):
     """A tree."""
-    return [genre.parent.name for genre in Genre.objects.filter(parent__isnull=False).order_by("name")]
+    return [genre.parent.name for genre in Genre.objects.filter(parent__isnull=False).order_by("name")]  # here: n_plus_one
 
 
 @page
@@ -135,18 +135,18 @@ def genre_parents_joined(request):
 @page
 def newest_three(request):
     """Small N: three rows."""
-    return [album.artist.name for album in Album.objects.order_by("-year", "id")[:3]]
+    return [album.artist.name for album in Album.objects.order_by("-year", "id")[:3]]  # here: n_plus_one
 
 
 @page
 def newest_four(request):
-    return [[stat.goals, stat.player.number] for stat in Stat.objects.order_by("-id")[:4]]
+    return [[stat.goals, stat.player.number] for stat in Stat.objects.order_by("-id")[:4]]  # here: n_plus_one
 
 
 @page
 def second_page(request):
     paginator = Paginator(Match.objects.order_by("-played", "id"), 10)
-    return [[match.played, match.away_team.name] for match in paginator.get_page(2)]
+    return [[match.played, match.away_team.name] for match in paginator.get_page(2)]  # here: n_plus_one
 
 
 @page
@@ -157,7 +157,7 @@ def second_page_joined(request):
 
 @page
 def movements_iterated(request):
-    return [movement.product.name for movement in Movement.objects.order_by("id").iterator(chunk_size=12)]
+    return [movement.product.name for movement in Movement.objects.order_by("id").iterator(chunk_size=12)]  # here: n_plus_one
 
 
 @page
@@ -170,7 +170,7 @@ def movements_iterated_joined(request):
 def album_artist_and_label(request):
     """Two relations for each row, in turns."""
     albums = Album.objects.filter(label__isnull=False).order_by("-title")[:14]
-    return [[album.artist.name, album.label.name] for album in albums]
+    return [[album.artist.name, album.label.name] for album in albums]  # here: n_plus_one
 
 
 @page
@@ -184,7 +184,7 @@ def album_detail(request):
 @page
 def track_artists(request):
     """A chain of two."""
-    return [track.album.artist.name for track in Track.objects.order_by("title")[:13]]
+    return [track.album.artist.name for track in Track.objects.order_by("title")[:13]]  # here: n_plus_one
 
 
 @page
@@ -196,14 +196,14 @@ def track_artists_joined(request):
 def reply_topics(request):
     """Half a chain is joined, the other half is not."""
     replies = Reply.objects.select_related("ticket").order_by("-id")[:15]
-    return [[reply.text, reply.ticket.category.name] for reply in replies]
+    return [[reply.text, reply.ticket.category.name] for reply in replies]  # here: n_plus_one
 
 
 @page
 def reply_teams(request):
     """A chain of three."""
     replies = Reply.objects.order_by("id")[:14]
-    return [reply.ticket.created_by.team.name for reply in replies if reply.ticket.created_by.team_id]
+    return [reply.ticket.created_by.team.name for reply in replies if reply.ticket.created_by.team_id]  # here: n_plus_one
 
 
 @page
@@ -216,7 +216,7 @@ def reply_teams_joined(request):
 def own_tickets(request):
     """All rows point at one user: the same query with the same value, once for each row."""
     owner = Member.objects.get(username="user5")
-    return [[ticket.title, ticket.created_by.email] for ticket in Ticket.objects.filter(created_by=owner).order_by("title")]
+    return [[ticket.title, ticket.created_by.email] for ticket in Ticket.objects.filter(created_by=owner).order_by("title")]  # here: duplicate_query
 
 
 @page

@@ -20,7 +20,7 @@ HANDLES = ["user31", "user4", "user17", "user9", "user22", "user38", "user2"]
 def products_of_movements(request):
     """Keys from the database, then a get() for each."""
     keys = Movement.objects.order_by("-id").values_list("product_id", flat=True)[:12]
-    return [Product.objects.get(pk=key).name for key in keys]
+    return [Product.objects.get(pk=key).name for key in keys]  # here: n_plus_one
 
 
 @page
@@ -34,13 +34,13 @@ def products_of_movements_in_bulk(request):
 def tickets_by_own_keys(request):
     """The keys of the very rows that are then read one by one."""
     keys = Ticket.objects.filter(status="open").order_by("title").values_list("pk", flat=True)[:14]
-    return [Ticket.objects.get(pk=key).resolution for key in keys]
+    return [Ticket.objects.get(pk=key).resolution for key in keys]  # here: n_plus_one
 
 
 @page
 def basket(request):
     """Keys from outside, a get() for each."""
-    return [Product.objects.get(pk=key).name for key in BASKET]
+    return [Product.objects.get(pk=key).name for key in BASKET]  # here: n_plus_one
 
 
 @page
@@ -51,7 +51,7 @@ def basket_in_bulk(request):
 @page
 def members_by_handle(request):
     """By another unique column."""
-    return [Member.objects.get(username=handle).email for handle in HANDLES]
+    return [Member.objects.get(username=handle).email for handle in HANDLES]  # here: n_plus_one
 
 
 @page
@@ -86,7 +86,7 @@ def raw_per_row(request):
     names = []
     with connection.cursor() as cursor:
         for album in Album.objects.filter(label__isnull=False).order_by("title")[:12]:
-            cursor.execute("SELECT name FROM record_labels WHERE code = %s", [album.label_id])
+            cursor.execute("SELECT name FROM record_labels WHERE code = %s", [album.label_id])  # here: n_plus_one
             names.append(cursor.fetchone()[0])
     return names
 
@@ -102,13 +102,13 @@ def raw_joined(request):
 def dictionaries(request):
     """values(), then a get() for each dictionary."""
     rows = Movement.objects.order_by("quantity").values("quantity", "to_bin_id")[:11]
-    return [[row["quantity"], Bin.objects.get(pk=row["to_bin_id"]).aisle] for row in rows]
+    return [[row["quantity"], Bin.objects.get(pk=row["to_bin_id"]).aisle] for row in rows]  # here: n_plus_one
 
 
 @page
 def attachment_targets(request):
     """A generic foreign key to three models."""
-    return [attachment.content_object.pk for attachment in Attachment.objects.order_by("name")[:20]]
+    return [attachment.content_object.pk for attachment in Attachment.objects.order_by("name")[:20]]  # here: n_plus_one
 
 
 @page
@@ -120,7 +120,7 @@ def attachment_targets_prefetched(request):
 @page
 def same_setting(request):
     """Each widget of the page asks for the same setting."""
-    return [Preference.objects.get(key="key-3").value + widget for widget in "abcdef"]
+    return [Preference.objects.get(key="key-3").value + widget for widget in "abcdef"]  # here: duplicate_query
 
 
 @page
@@ -132,7 +132,7 @@ def same_setting_kept(request):
 @page
 def same_list_and_count(request):
     """Header, body and footer each count the open tickets."""
-    return [Ticket.objects.filter(status="open").count() for _ in range(4)]
+    return [Ticket.objects.filter(status="open").count() for _ in range(4)]  # here: duplicate_query
 
 
 @page

@@ -11,7 +11,7 @@ from stock.models import Bin, Document, Movement, Product
 
 @page
 def track_counts(request):
-    return [[album.title, album.track_set.count()] for album in Album.objects.order_by("title")[:17]]
+    return [[album.title, album.track_set.count()] for album in Album.objects.order_by("title")[:17]]  # here: n_plus_one
 
 
 @page
@@ -22,18 +22,18 @@ def track_counts_annotated(request):
 @page
 def genre_counts(request):
     """Across many-to-many."""
-    return [[genre.name, genre.album_set.count()] for genre in Genre.objects.filter(parent__isnull=False)]
+    return [[genre.name, genre.album_set.count()] for genre in Genre.objects.filter(parent__isnull=False)]  # here: n_plus_one
 
 
 @page
 def release_counts(request):
-    return [[label.name, label.releases.count()] for label in Label.objects.order_by("code")]
+    return [[label.name, label.releases.count()] for label in Label.objects.order_by("code")]  # here: n_plus_one
 
 
 @page
 def goal_sums(request):
     matches = Match.objects.order_by("played", "id")[:14]
-    return [match.stats.aggregate(all=Sum("goals"))["all"] for match in matches]
+    return [match.stats.aggregate(all=Sum("goals"))["all"] for match in matches]  # here: n_plus_one
 
 
 @page
@@ -44,7 +44,7 @@ def goal_sums_annotated(request):
 @page
 def largest_movement(request):
     bins = Bin.objects.order_by("aisle")[:13]
-    return [Movement.objects.filter(to_bin=place).aggregate(top=Max("quantity"))["top"] for place in bins]
+    return [Movement.objects.filter(to_bin=place).aggregate(top=Max("quantity"))["top"] for place in bins]  # here: n_plus_one
 
 
 @page
@@ -60,7 +60,7 @@ def several_numbers_at_once(request):
 
 @page
 def answered(request):
-    return [[ticket.number, ticket.reply_set.exists()] for ticket in Ticket.objects.order_by("-opened")[:16]]
+    return [[ticket.number, ticket.reply_set.exists()] for ticket in Ticket.objects.order_by("-opened")[:16]]  # here: n_plus_one
 
 
 @page
@@ -73,7 +73,7 @@ def answered_annotated(request):
 def answered_by_me(request):
     """With a second condition that stays the same."""
     tickets = Ticket.objects.filter(status="open").order_by("id")[:11]
-    return [ticket.reply_set.filter(author=3).exists() for ticket in tickets]
+    return [ticket.reply_set.filter(author=3).exists() for ticket in tickets]  # here: n_plus_one
 
 
 @page
@@ -84,7 +84,7 @@ def owns_list(request):
 
 @page
 def only_too_little(request):
-    return [[ticket.title, ticket.priority] for ticket in Ticket.objects.only("title").order_by("title")[:15]]
+    return [[ticket.title, ticket.priority] for ticket in Ticket.objects.only("title").order_by("title")[:15]]  # here: n_plus_one
 
 
 @page
@@ -95,7 +95,7 @@ def only_enough(request):
 @page
 def deferred_but_read(request):
     """UUID aside, the classic: defer() the big column, then print it."""
-    return [document.body[:10] for document in Document.objects.defer("body").order_by("title")[:8]]
+    return [document.body[:10] for document in Document.objects.defer("body").order_by("title")[:8]]  # here: n_plus_one
 
 
 @page
@@ -107,7 +107,7 @@ def deferred_and_left_alone(request):
 def only_lost_the_key(request):
     """only() leaves out the foreign key: a query for the key and one for the row, each time."""
     products = Product.objects.only("name").order_by("id")[:10]
-    return [[product.name, product.supplier.name] for product in products]
+    return [[product.name, product.supplier.name] for product in products]  # here: n_plus_one
 
 
 @page
@@ -115,6 +115,6 @@ def refreshed(request):
     """refresh_from_db() in a loop."""
     rows = []
     for product in Product.objects.order_by("-id")[:7]:
-        product.refresh_from_db()
+        product.refresh_from_db()  # here: n_plus_one
         rows.append(product.price)
     return rows

@@ -33,7 +33,7 @@ class TrackSerializer(serializers.ModelSerializer):
         fields = ["title", "seconds"]
 
 
-class AlbumSerializer(serializers.ModelSerializer):
+class AlbumSerializer(serializers.ModelSerializer):  # here: n_plus_one
     artist = ArtistSerializer()
 
     class Meta:
@@ -55,7 +55,7 @@ class albums_joined(generics.ListAPIView):
     serializer_class = AlbumSerializer
 
 
-class AlbumTracksSerializer(serializers.ModelSerializer):
+class AlbumTracksSerializer(serializers.ModelSerializer):  # here: n_plus_one
     tracks = TrackSerializer(many=True, source="track_set")
 
     class Meta:
@@ -77,7 +77,7 @@ class album_tracks_prefetched(generics.ListAPIView):
     serializer_class = AlbumTracksSerializer
 
 
-class AlbumCountrySerializer(serializers.ModelSerializer):
+class AlbumCountrySerializer(serializers.ModelSerializer):  # here: n_plus_one
     artist = ArtistCountrySerializer()
 
     class Meta:
@@ -107,7 +107,7 @@ class CategorySerializer(serializers.ModelSerializer):
         fields = ["name", "open"]
 
     def get_open(self, category):
-        return category.ticket_set.filter(status="open").count()
+        return category.ticket_set.filter(status="open").count()  # here: n_plus_one
 
 
 @api
@@ -118,7 +118,7 @@ class categories(generics.ListAPIView):
     serializer_class = CategorySerializer
 
 
-class TicketTagsSerializer(serializers.ModelSerializer):
+class TicketTagsSerializer(serializers.ModelSerializer):  # here: n_plus_one
     tags = serializers.SlugRelatedField("word", many=True, read_only=True)
 
     class Meta:
@@ -140,7 +140,7 @@ class ticket_tags_prefetched(generics.ListAPIView):
     serializer_class = TicketTagsSerializer
 
 
-class GenreSerializer(serializers.ModelSerializer):
+class GenreSerializer(serializers.ModelSerializer):  # here: n_plus_one
     albums = serializers.PrimaryKeyRelatedField(source="album_set", many=True, read_only=True)
 
     class Meta:
@@ -195,7 +195,7 @@ class player(generics.RetrieveAPIView):
         return Player.objects.get(name="Player 5")
 
 
-class DeepTrackSerializer(TrackSerializer):
+class DeepTrackSerializer(TrackSerializer):  # here: serializer_depth
     playlists = serializers.SlugRelatedField("name", source="playlist_set", many=True, read_only=True)
 
     class Meta(TrackSerializer.Meta):
@@ -210,7 +210,7 @@ class DeepAlbumSerializer(serializers.ModelSerializer):
         fields = ["title", "tracks"]
 
 
-class DeepArtistSerializer(serializers.ModelSerializer):
+class DeepArtistSerializer(serializers.ModelSerializer):  # here: n_plus_one
     albums = DeepAlbumSerializer(many=True, source="album_set")
 
     class Meta:
@@ -232,7 +232,7 @@ class deep_prefetched(generics.ListAPIView):
     serializer_class = DeepArtistSerializer
 
 
-class PlaylistSerializer(serializers.ModelSerializer):
+class PlaylistSerializer(serializers.ModelSerializer):  # here: n_plus_one
     owner = serializers.CharField(source="owner.username")
     tracks = serializers.IntegerField(source="tracks.count")
 

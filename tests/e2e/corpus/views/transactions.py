@@ -11,7 +11,7 @@ from stock.models import Bin, Job
 
 def fail():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nothing FROM stock_missing")
+        cursor.execute("SELECT nothing FROM stock_missing")  # here: aborted_transaction
 
 
 @page

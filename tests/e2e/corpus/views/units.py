@@ -32,7 +32,7 @@ def few_questions(request):
 @page
 def slow_query(request):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.15)")
+        cursor.execute("SELECT pg_sleep(0.15)")  # here: slow_query
     return "at last"
 
 

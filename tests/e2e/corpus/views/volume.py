@@ -13,13 +13,13 @@ from stock.models import Document, Reading
 def count_then_list(request):
     """count(), then all of them."""
     tickets = Ticket.objects.filter(status="closed").order_by("id")
-    return [tickets.count(), [ticket.title for ticket in tickets]]
+    return [tickets.count(), [ticket.title for ticket in tickets]]  # here: count_then_fetch
 
 
 @page
 def exists_then_list(request):
     albums = Album.objects.filter(year__gt=2000)
-    return [album.title for album in albums] if albums.exists() else []
+    return [album.title for album in albums] if albums.exists() else []  # here: count_then_fetch
 
 
 @page
@@ -37,7 +37,7 @@ def count_of_another(request):
 @page
 def all_readings_of_sensor(request):
     """2,000 rows on one page."""
-    return [reading.value for reading in Reading.objects.filter(sensor=7).order_by("at")]
+    return [reading.value for reading in Reading.objects.filter(sensor=7).order_by("at")]  # here: unbounded_select
 
 
 @page
@@ -66,7 +66,7 @@ def tracks_of_albums(request):
 @page
 def export(request):
     """12,000 objects in memory."""
-    return sum(reading.value for reading in Reading.objects.filter(id__lte=12000))
+    return sum(reading.value for reading in Reading.objects.filter(id__lte=12000))  # here: large_result
 
 
 @page
@@ -77,7 +77,7 @@ def export_iterated(request):
 @page
 def titles_with_bodies(request):
     """Texts of 5 kB are read for a list of titles."""
-    return [document.title for document in Document.objects.order_by("title")]
+    return [document.title for document in Document.objects.order_by("title")]  # here: wide_rows
 
 
 @page
@@ -93,7 +93,7 @@ def one_document(request):
 @page
 def far_page(request):
     readings = Reading.objects.order_by("id")[30000:30025]
-    return [reading.value for reading in readings]
+    return [reading.value for reading in readings]  # here: deep_offset
 
 
 @page
@@ -108,13 +108,13 @@ def near_page(request):
 
 @page
 def random_readings(request):
-    return [reading.value for reading in Reading.objects.order_by("?")[:5]]
+    return [reading.value for reading in Reading.objects.order_by("?")[:5]]  # here: random_order
 
 
 @page
 def thousand_keys(request):
     """1,500 keys in one IN."""
-    return Reading.objects.filter(id__in=range(1, 3001, 2), value__gt=990).count()
+    return Reading.objects.filter(id__in=range(1, 3001, 2), value__gt=990).count()  # here: huge_in_list
 
 
 @page
@@ -125,7 +125,7 @@ def hundred_keys(request):
 @page
 def printed_queryset(request):
     """A query set in a log line: repr() reads 21 rows."""
-    return f"loaded {Track.objects.filter(seconds__gt=200).order_by('title')}"
+    return f"loaded {Track.objects.filter(seconds__gt=200).order_by('title')}"  # here: repr_queryset
 
 
 @page
@@ -136,13 +136,13 @@ def printed_list(request):
 @page
 def search_inside(request):
     """A word anywhere in a text, over 200,000 rows."""
-    return [reading.value for reading in Reading.objects.filter(note__icontains="NUMBER 199999")[:10]]
+    return [reading.value for reading in Reading.objects.filter(note__icontains="NUMBER 199999")[:10]]  # here: non_sargable
 
 
 @page
 def search_by_date(request):
     """`__date` computes on each row."""
-    return Reading.objects.filter(at__date="2024-05-01").count()
+    return Reading.objects.filter(at__date="2024-05-01").count()  # here: non_sargable
 
 
 @page

@@ -25,7 +25,7 @@ def notes(count, prefix):
 @transaction.atomic
 def insert_each(request):
     ticket = Ticket.objects.earliest("id")
-    made = [Note.objects.create(ticket=ticket, token=token(), text=f"row {n}").pk for n in range(8)]
+    made = [Note.objects.create(ticket=ticket, token=token(), text=f"row {n}").pk for n in range(8)]  # here: insert_loop
     Note.objects.filter(pk__in=made).delete()
     return len(made)
 
@@ -37,7 +37,7 @@ def insert_each_autocommit(request):
     made = []
     for n in range(9):
         note = Note(ticket=ticket, token=token(), text=f"line {n}")
-        note.save()
+        note.save()  # here: insert_loop
         made.append(note.pk)
     Note.objects.filter(pk__in=made).delete()
     return len(made)
@@ -64,7 +64,7 @@ def insert_inherited(request):
 def update_each(request):
     for job in Job.objects.order_by("id")[:10]:
         job.name = f"Job {job.pk} {token()[:6]}"
-        job.save(update_fields=["name"])
+        job.save(update_fields=["name"])  # here: update_loop
     return "done"
 
 
@@ -72,7 +72,7 @@ def update_each(request):
 def update_each_by_filter(request):
     """The same value for each: one update() would do."""
     for key in (3, 9, 12, 15, 21, 24, 27):
-        Job.objects.filter(pk=key).update(done=False)
+        Job.objects.filter(pk=key).update(done=False)  # here: update_loop
     return "done"
 
 
@@ -98,7 +98,7 @@ def update_by_expression(request):
 def delete_each(request):
     made = notes(8, "each-")
     for note in made:
-        note.delete()
+        note.delete()  # here: delete_loop
     return len(made)
 
 
@@ -121,7 +121,7 @@ def save_everything(request):
     """One field changed, all thirteen written."""
     ticket = Ticket.objects.get(number="T-1014")
     ticket.priority = 3
-    ticket.save()
+    ticket.save()  # here: save_all_columns
     return ticket.pk
 
 
@@ -137,7 +137,7 @@ def save_one_field(request):
 def get_or_create_each(request):
     ticket = Ticket.objects.earliest("id")
     words = [token() for _ in range(7)]
-    made = [Note.objects.get_or_create(token=word, defaults={"ticket": ticket})[0].pk for word in words]
+    made = [Note.objects.get_or_create(token=word, defaults={"ticket": ticket})[0].pk for word in words]  # here: get_or_create_loop
     Note.objects.filter(pk__in=made).delete()
     return len(made)
 
@@ -160,7 +160,7 @@ def get_or_create_once(request):
 def add_each(request):
     draft = Draft.objects.create(name=token())
     for key in (2, 3, 5, 8, 11, 13):
-        draft.tags.add(key)
+        draft.tags.add(key)  # here: m2m_add_loop
     return draft.delete()[0]
 
 

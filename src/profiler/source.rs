@@ -28,10 +28,7 @@ impl Shared {
 impl Profiler {
     /// Adds what is counted without the lock: who panics may hold it.
     fn add_panics(&self, dropped: &mut Vec<(&'static str, u64)>) {
-        let panics = self.traffic.panics();
-        if panics > 0 {
-            dropped.push(("panic", panics));
-        }
+        dropped.push(("panic", self.traffic.panics()));
     }
 }
 

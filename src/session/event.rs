@@ -219,7 +219,17 @@ pub enum Event<'a> {
     },
     /// Something could not be told and is missing from the counts.
     Dropped {
-        /// Why, a label value.
+        /// Why, a label value: one of [`DROP_REASONS`].
         reason: &'static str,
     },
 }
+
+/// Why something could not be told.
+pub const DROP_REASONS: [&str; 6] = [
+    "blind",
+    "pairing",
+    "prepared_statements",
+    "queue_full",
+    "surplus_ready",
+    "texts",
+];

@@ -19,7 +19,8 @@ mod rows;
 mod shape;
 
 pub use event::{
-    At, BlindReason, CancelKey, Event, Outcome, Protocol, Query, SqlState, TransactionStatus,
+    At, BlindReason, CancelKey, DROP_REASONS, Event, Outcome, Protocol, Query, SqlState,
+    TransactionStatus,
 };
 pub use rows::{RowsSeen, Widest};
 pub use shape::{RowColumn, RowShape};

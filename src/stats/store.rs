@@ -13,7 +13,7 @@ use super::statements::{Load, StatementEntry, StatementSlot, Statements};
 use super::words::{Counters, Table};
 use super::{Filter, OTHER, Settings};
 use crate::request::Request;
-use crate::session::{BlindReason, SqlState};
+use crate::session::{BlindReason, DROP_REASONS, SqlState};
 use crate::sql::{Fingerprint, Statement, Verb};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Stats {
             recent: Recent::new(settings.recent_requests, settings.routes),
             findings: Findings::new(settings.findings),
             blind: [0; BLIND_REASONS.len()],
-            dropped: Counters::default(),
+            dropped: Counters::known(&DROP_REASONS),
             tables: Vec::new(),
         }
     }

@@ -74,7 +74,8 @@ fn words_are_counted_under_their_own_name() {
     let snapshot = stats.snapshot();
     assert!(snapshot.blind.contains(&("pairing", 1)));
     assert!(snapshot.blind.contains(&("panic", 0)));
-    assert_eq!(snapshot.dropped, [("query_text", 1)]);
+    assert!(snapshot.dropped.contains(&("query_text", 1)));
+    assert!(snapshot.dropped.contains(&("pairing", 0)));
     let table = |name| snapshot.tables.iter().find(|table| table.name == name);
     assert_eq!(table("digests").unwrap().entries, 12);
     assert_eq!(table("databases").unwrap().entries, 0);

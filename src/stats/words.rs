@@ -32,6 +32,11 @@ const OWN_TABLES: usize = 8;
 pub(super) struct Counters(Vec<(&'static str, u64)>);
 
 impl Counters {
+    /// With these at 0: a series that begins with its first count shows no increase.
+    pub(super) fn known(reasons: &[&'static str]) -> Self {
+        Self(reasons.iter().map(|reason| (*reason, 0)).collect())
+    }
+
     /// Counts a reason.
     pub(super) fn count(&mut self, reason: &'static str) {
         let full = self.0.len() >= MAX_WORDS;

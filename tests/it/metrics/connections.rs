@@ -155,6 +155,30 @@ async fn a_blind_session_that_ends_in_order_is_closed() {
 }
 
 #[tokio::test]
+async fn each_loss_has_a_series_before_it_is_the_first() {
+    let (_backend, _proxy, admin) = scripted().await;
+    let text = include_str!("../../../docs/metrics.md");
+    let row = text
+        .lines()
+        .find(|line| line.contains("pgscope_events_dropped_total"));
+    let told = row.unwrap().split('`').skip(1).step_by(2);
+    let reasons: Vec<&str> = told
+        .filter(|word| !word.starts_with("pgscope") && *word != "reason")
+        .collect();
+    assert_eq!(reasons.len(), 7, "{reasons:?}");
+    let scrape = admin.scrape().await;
+    for reason in reasons {
+        let labels = [("reason", reason)];
+        assert_eq!(
+            scrape.series("events_dropped_total", &labels).count(),
+            1,
+            "{reason}"
+        );
+        assert_eq!(scrape.sum("events_dropped_total", &labels), 0.0, "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn without_profiling_a_session_is_named_and_counted_and_no_more() {
     let (proxy, admin) = start_with(Setup::unprofiled).await;
     let queries: Vec<_> = (1..=20).map(author).collect();

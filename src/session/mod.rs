@@ -84,9 +84,7 @@ impl Session {
             }
             Phase::Encryption(_, buffer) => {
                 buffer.extend_from_slice(bytes);
-                if buffer.len() > MAX_STARTUP_LENGTH {
-                    self.go_blind(BlindReason::Startup, sink);
-                }
+                self.bound_early_bytes(sink);
             }
             Phase::Cancel | Phase::Blind => {}
         }
@@ -175,10 +173,12 @@ impl Session {
             FirstPacket::Ssl => {
                 let rest = buffer.split_off(8);
                 self.phase = Phase::Encryption(BlindReason::Encrypted, rest);
+                self.bound_early_bytes(sink);
             }
             FirstPacket::Gss => {
                 let rest = buffer.split_off(8);
                 self.phase = Phase::Encryption(BlindReason::Gss, rest);
+                self.bound_early_bytes(sink);
             }
             FirstPacket::Cancel(_) => {
                 if let Some(key) = cancel_key(buffer) {
@@ -209,6 +209,15 @@ impl Session {
                 self.phase = Phase::Open;
                 self.messages_from_client(&rest, at, sink);
             }
+        }
+    }
+
+    /// What a client sends before the server has answered its request for encryption is no more than a startup packet.
+    fn bound_early_bytes(&mut self, sink: &mut Sink<'_>) {
+        if let Phase::Encryption(_, early) = &self.phase
+            && early.len() > MAX_STARTUP_LENGTH
+        {
+            self.go_blind(BlindReason::Startup, sink);
         }
     }
 

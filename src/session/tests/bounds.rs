@@ -69,3 +69,17 @@ fn texts_that_nobody_has_answered_are_bounded() {
     let after = watch(&mut session, &[&run(&parse(1))], &[&answer]);
     assert_eq!(after.0, 1);
 }
+
+#[test]
+fn what_comes_before_encryption_is_answered_is_bounded_however_it_is_cut() {
+    let mut bytes = [8_u32.to_be_bytes(), 80_877_103_u32.to_be_bytes()].concat();
+    bytes.resize(18_000, b'x');
+    for size in [usize::MAX, 9, 1] {
+        let mut session = Session::new();
+        let mut seen = Vec::new();
+        for piece in bytes.chunks(size) {
+            session.frontend(piece, At(1), &mut |event| seen.push(format!("{event:?}")));
+        }
+        assert_eq!(seen, ["Blind { reason: Startup }"], "in pieces of {size}");
+    }
+}

@@ -2,6 +2,7 @@
 
 Usage: run.py SECONDS [TARGET ...]
        run.py smoke [TARGET ...]    a minute each, with the same random numbers in every run
+       run.py build [TARGET ...]    only builds them
        run.py                       prints why nothing can be fuzzed here; nothing where it can
 
 Needs cargo-fuzz. Runs on stable Rust: RUSTC_BOOTSTRAP=1 lets it build with a sanitizer.
@@ -90,9 +91,11 @@ def main():
     if reason:
         raise SystemExit(reason)
     targets = sys.argv[2:] or TARGETS
-    length = SMOKE if sys.argv[1] == "smoke" else {"seconds": int(sys.argv[1])}
     print("==> building the targets", flush=True)
     build(targets)
+    if sys.argv[1] == "build":
+        return 0
+    length = SMOKE if sys.argv[1] == "smoke" else {"seconds": int(sys.argv[1])}
     print("==> seeds from tests/transcripts and tests/recordings", flush=True)
     seeds.main()
     print(f"==> fuzzing {', '.join(targets)}, {length['seconds']} s each, {AT_A_TIME} at a time", flush=True)

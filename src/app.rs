@@ -6,10 +6,13 @@
 mod descriptors;
 mod failure;
 mod panics;
+mod relay;
+mod sidecar;
 mod systemd;
 mod wiring;
 
 pub use failure::Failure;
+pub use sidecar::Sidecar;
 
 use crate::config::{Address, Problems, Secrets, Settings, UpstreamList, changes};
 use std::future::Future;
@@ -21,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use wiring::{Listener, Shared};
+use wiring::Shared;
 
 /// How much longer than `shutdown.grace` to wait for the relay, and how long for the last scrape.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -63,37 +66,26 @@ pub fn serve(
     if !settings.proxy.profiling {
         tracing::warn!("proxy.profiling is false: queries are forwarded and not looked at");
     }
-    let (relay_runtime, admin_runtime, main_runtime) = (runtime()?, runtime()?, runtime()?);
+    let (admin_runtime, main_runtime) = (runtime()?, runtime()?);
     // Handlers come before the addresses are printed, so that whoever reads them may send a signal at once.
     let (mut stop_signal, mut hangup) = main_runtime.block_on(async { signals() })?;
 
-    let relay_listener = relay_runtime.block_on(async {
-        match inherited {
-            Some(socket) => {
-                Listener::inherit(socket).map_err(|error| Failure::Inherit(error.to_string()))
-            }
-            None => Listener::bind(&settings.listen)
-                .await
-                .map_err(|error| Failure::bind("listen", "--listen", &settings.listen, error)),
-        }
-    })?;
-    let listen = relay_listener.address()?;
+    let bound = relay::Bound::new(&settings.listen, inherited)?;
+    let listen = bound.address.clone();
     let admin_listener = admin_runtime
         .block_on(TcpListener::bind(settings.admin.listen))
         .map_err(|error| Failure::bind("admin.listen", "--admin", &settings.admin.listen, error))?;
     announce(&upstream, &listen, admin_listener.local_addr()?);
 
-    let (draining, draining_seen) = watch::channel(false);
     let (stop, stop_seen) = watch::channel(false);
-    let relay = wiring::relay(relay_listener, Arc::clone(&shared), draining_seen);
     let admin = wiring::admin(admin_listener, Arc::clone(&shared), stop_seen);
-    let relay_end = spawn("relay", relay_runtime, relay)?;
+    let mut relay = bound.start(&shared)?;
     let admin_end = spawn("admin", admin_runtime, admin)?;
     systemd::ready(&listen, &upstream);
 
     main_runtime.block_on(async {
         let mut current = settings;
-        tokio::pin!(relay_end, admin_end);
+        tokio::pin!(admin_end);
         let mut admin_runs = true;
         loop {
             tokio::select! {
@@ -106,7 +98,7 @@ pub fn serve(
                     reload(&mut current, load(), &shared);
                     systemd::ready(&listen, &upstream);
                 }
-                end = &mut relay_end => return Err(Failure::Relay(reason(end))),
+                failure = relay.ended() => return Err(failure),
                 // Traffic goes on: an application must not lose its database because its metrics are gone.
                 end = &mut admin_end, if admin_runs => {
                     admin_runs = false;
@@ -116,17 +108,7 @@ pub fn serve(
         }
         systemd::stopping(&current.shutdown.grace);
         shared.drain();
-        draining.send_replace(true);
-        tokio::select! {
-            end = &mut relay_end => match end {
-                Ok(Ok(())) => {}
-                end => return Err(Failure::Relay(reason(end))),
-            },
-            name = stop_signal.recv() => tracing::warn!(signal = name, "second signal: open connections are cut"),
-            () = tokio::time::sleep(current.shutdown.grace.0.saturating_add(PATIENCE)) => {
-                tracing::warn!("the relay did not end in time: open connections are cut");
-            }
-        }
+        relay.drain(current.shutdown.grace, stop_signal.recv()).await?;
         stop.send_replace(true);
         if admin_runs {
             let _ = tokio::time::timeout(PATIENCE, &mut admin_end).await;

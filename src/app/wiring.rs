@@ -7,6 +7,7 @@ use crate::explain::{self, Connecting};
 use crate::profiler::Profiler;
 use crate::proxy::{self, Clock, Tls, TlsError};
 use crate::session::At;
+use crate::stats::Source;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -60,6 +61,11 @@ impl Shared {
             readiness: Arc::default(),
             profiling: settings.proxy.profiling,
         })
+    }
+
+    /// What the edges may read.
+    pub fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.profiler) as _
     }
 
     /// Something panicked.
@@ -149,7 +155,7 @@ pub async fn admin(
         tokio::spawn(explain::run(side(&shared)));
     }
     let state = AdminState {
-        source: Arc::clone(&shared.profiler) as _,
+        source: shared.source(),
         readiness: Arc::clone(&shared.readiness),
         health: Arc::new(Upstream(Arc::clone(&shared.proxy))),
         base: shared.clock.time_of_day(At(0)),

@@ -110,6 +110,8 @@ pub struct FindingEntry {
     pub fingerprint: Option<Fingerprint>,
     /// Parent as people name it, or empty.
     pub parent: Arc<str>,
+    /// The parent statement, where there is one.
+    pub parent_fingerprint: Option<Fingerprint>,
     /// Relation, or empty.
     pub relation: Arc<str>,
     /// What to write, in Django's words.
@@ -151,6 +153,7 @@ impl FindingEntry {
             boundary: row.boundary,
             fingerprint: row.fingerprint,
             parent: bounded(row.parent, LABEL_BYTES).into(),
+            parent_fingerprint: row.parent_fingerprint,
             relation: bounded(row.relation, LABEL_BYTES).into(),
             fix: bounded(row.fix, FIX_BYTES).into(),
             query: bounded_arc(row.query, QUERY_BYTES),

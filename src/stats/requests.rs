@@ -30,6 +30,10 @@ pub struct RouteTotals {
     pub database: Durations,
     /// Requests by their whole time, as far as the wire shows it.
     pub duration: Durations,
+    /// Queries of the request that had most.
+    pub most_queries: u32,
+    /// Time of the queries of the request whose queries took longest, ns.
+    pub most_nanos: u64,
 }
 
 impl RouteTotals {
@@ -37,6 +41,8 @@ impl RouteTotals {
         self.queries.add(&other.queries);
         self.database.add(&other.database);
         self.duration.add(&other.duration);
+        self.most_queries = self.most_queries.max(other.most_queries);
+        self.most_nanos = self.most_nanos.max(other.most_nanos);
     }
 }
 
@@ -85,6 +91,8 @@ impl Routes {
         totals.queries.record(u64::from(request.queries));
         totals.database.record(request.nanos);
         totals.duration.record(wall_nanos);
+        totals.most_queries = request.queries;
+        totals.most_nanos = request.nanos;
         if &*route == OTHER {
             self.add_to_other(request.boundary, &totals);
         } else {
@@ -197,6 +205,7 @@ mod tests {
         assert_eq!((totals.queries.count(), totals.queries.queries()), (2, 4));
         assert_eq!(totals.database.seconds(), 0.008);
         assert_eq!(totals.duration.seconds(), 0.016);
+        assert_eq!((totals.most_queries, totals.most_nanos), (3, 4_000_000));
     }
 
     #[test]
@@ -227,6 +236,8 @@ mod tests {
             prop_assert_eq!(counted, fed.len() as u64);
             let queries: u64 = all.iter().map(|entry| entry.totals.queries.queries()).sum();
             prop_assert_eq!(queries, fed.iter().map(|(_, _, queries)| u64::from(*queries)).sum::<u64>());
+            let most = all.iter().map(|entry| entry.totals.most_queries).max();
+            prop_assert_eq!(most, fed.iter().map(|(_, _, queries)| *queries).max());
         }
     }
 }

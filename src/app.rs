@@ -122,6 +122,11 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
+/// Runs a future to its end on an event loop of its own, on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    Ok(runtime()?.block_on(future))
+}
+
 /// One line for each bound address. A closed standard output is no reason not to serve.
 fn announce(upstream: &UpstreamList, listen: &Address, admin: SocketAddr) {
     let mut out = io::stdout().lock();

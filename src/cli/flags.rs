@@ -101,7 +101,8 @@ pub fn inputs(schema: &Schema, matches: &ArgMatches) -> Vec<Input> {
     schema
         .leaves()
         .filter_map(|leaf| {
-            let text = matches.get_one::<String>(&leaf.path)?.clone();
+            // Not every command has every setting.
+            let text = matches.try_get_one::<String>(&leaf.path).ok()??.clone();
             let source = match matches.value_source(&leaf.path)? {
                 ValueSource::EnvVariable if text.is_empty() => return None,
                 ValueSource::EnvVariable => Source::Variable(leaf.variable()),

@@ -1,5 +1,6 @@
 //! The command line: commands, exit codes, and what each prints.
 
+mod exec;
 mod flags;
 mod log;
 mod report;
@@ -30,7 +31,11 @@ Examples:
   pgscope report --format markdown
       Print the findings of a running pgscope.
 
-Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.";
+  pgscope exec --upstream db:5432 --fail-on n_plus_one -- python manage.py test
+      Run the tests behind a pgscope of their own, and fail them for what their queries show.
+
+Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration; exec: CMD's own, or 3 where a finding or a
+budget says fail.";
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
@@ -47,6 +52,7 @@ pub fn run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", matches)) => serve(&schema, matches),
         Some(("check", matches)) => check(&schema, matches),
+        Some(("exec", matches)) => exec::run(&schema, matches),
         Some(("report", matches)) => report::run(matches),
         _ => ExitCode::from(REFUSED),
     }
@@ -84,7 +90,7 @@ fn command(schema: &Schema) -> Command {
         .after_help(EXAMPLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([serve, check, report::command()])
+        .subcommands([serve, check, exec::command(schema), report::command()])
 }
 
 fn serve(schema: &Schema, matches: &ArgMatches) -> ExitCode {

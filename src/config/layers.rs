@@ -1,10 +1,10 @@
 //! Lays flags over the environment over the file over the defaults, and says which layer is wrong.
 
-use super::Settings;
 use super::problem::{Problem, Problems, Source};
 use super::rules;
 use super::secret::mask;
 use super::tree::{Leaf, Schema};
+use super::{Settings, document};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -56,27 +56,17 @@ pub fn load(inputs: &Inputs) -> Result<Settings, Problems> {
         problems: Vec::new(),
     };
     if let Some(file) = &inputs.file {
-        let text = read(file, inputs.file_variable.as_deref())?;
+        let hint = match &inputs.file_variable {
+            Some(name) => format!("{name} names this file"),
+            None => "give the path of a TOML file in UTF-8; without one the defaults hold".into(),
+        };
+        let text = document::read(file, &hint)?;
         loader.file(file, &text)?;
     }
     for input in &inputs.texts {
         loader.text(input);
     }
     loader.finish()
-}
-
-fn read(file: &Path, variable: Option<&str>) -> Result<String, Problem> {
-    std::fs::read_to_string(file).map_err(|error| {
-        let hint = match variable {
-            Some(name) => format!("{name} names this file"),
-            None => "give the path of a TOML file in UTF-8; without one the defaults hold".into(),
-        };
-        Problem {
-            source: Source::File(file.into()),
-            what: format!("cannot read it: {error}"),
-            hint,
-        }
-    })
 }
 
 struct Loader<'a> {
@@ -87,20 +77,10 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn file(&mut self, file: &Path, text: &str) -> Result<(), Problem> {
-        let refused = |error: toml::de::Error| {
-            let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-            Problem {
-                source: Source::Place(file.into(), line, column),
-                what: format!("not valid TOML: {}", error.message().replace('\n', ", ")),
-                hint: "texts and durations need quotes: key = \"value\"; a section is `[name]` on its own line".into(),
-            }
-        };
+        let refused = |error: toml::de::Error| document::refused(file, text, &error);
         let spans = DeTable::parse(text).map_err(refused)?;
         let values: Table = toml::from_str(text).map_err(refused)?;
-        let at = |offset| {
-            let (line, column) = place(text, offset);
-            Source::Place(file.into(), line, column)
-        };
+        let at = |offset| document::at(file, text, offset);
         let before = self.problems.len();
         self.table(spans.get_ref(), &values, "", &at);
         // The parser sorts keys by name; people read from the top.
@@ -266,18 +246,4 @@ fn unset(table: &mut Table, path: &str) {
             }
         }
     }
-}
-
-/// Line and column of a byte offset, both from 1.
-fn place(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    (line, column)
 }

@@ -4,6 +4,7 @@
 //! types that values are checked against and the suggestions for a misspelt key; the meaning of each key is the
 //! comment above it in `proxy-config/pgscope.toml`. Precedence: flag, environment, file, default.
 
+pub mod document;
 mod layers;
 pub mod manual;
 mod problem;

@@ -1,6 +1,7 @@
 //! The one list of detectors.
 
 use super::Subject;
+use super::registration::{Built, Registration};
 use super::{Allow, Detector, Finding, Monitor, Observed, Severity};
 use super::{
     aborted_transaction, asgi_persistent_connections, cacheable_query, connection_churn,
@@ -12,31 +13,6 @@ use super::{
     wide_rows, write_heavy_request,
 };
 use crate::request::{Kind, Request};
-
-/// A detector's line in the list.
-pub struct Registration {
-    /// Its name: the label value, the configuration section and the heading of its documentation.
-    pub name: &'static str,
-    /// What it finds, in a sentence.
-    pub summary: &'static str,
-    /// Builds it, where the settings enable it.
-    build: fn(&Settings) -> Option<Built>,
-    /// What its findings must not concern.
-    allow: fn(&Settings) -> &Allow,
-    /// Severity of its findings, where the user has chosen one.
-    severity: fn(&Settings) -> Option<Severity>,
-    /// Refuses impossible settings.
-    validate: fn(&Settings) -> Result<(), String>,
-    /// Its source, whose documentation is tested.
-    #[cfg(test)]
-    source: &'static str,
-}
-
-/// A detector of either kind.
-enum Built {
-    Detector(Box<dyn Detector>),
-    Monitor(Box<dyn Monitor>),
-}
 
 macro_rules! detector {
     ($module:ident :: $detector:ident, $summary:literal) => {
@@ -68,7 +44,6 @@ macro_rules! registration {
                 settings.validate()?;
                 settings.allow.validate($module::NAME)
             },
-            #[cfg(test)]
             source: include_str!(concat!(stringify!($module), ".rs")),
         }
     };

@@ -76,7 +76,11 @@ pub async fn run(
     // Before the command starts, so that no signal ends this process and leaves the command without a database.
     let mut signals = Signals::new()?;
     let mut child = start(command, variables).map_err(|error| {
-        let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+        let code = if error.kind() == io::ErrorKind::NotFound {
+            127
+        } else {
+            126
+        };
         NotRun::NotStarted(code, error)
     })?;
     let status = loop {
@@ -123,7 +127,8 @@ fn pass_on(child: &Child, signal: Signal) {
 
 fn code(status: ExitStatus) -> u8 {
     let code = (status.code()).or_else(|| Some(SIGNALLED + status.signal()?));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

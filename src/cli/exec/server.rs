@@ -38,8 +38,11 @@ impl Environment {
             (Some(url), Some(host)) if url != host => {
                 return Err(Problem {
                     source: Source::Default,
-                    what: format!("PGHOST names {host} and {URL} {url}: which of them should pgscope forward to?"),
-                    hint: "say so with --upstream HOST:PORT; CMD is pointed at pgscope by both".into(),
+                    what: format!(
+                        "PGHOST names {host} and {URL} {url}: which of them should pgscope forward to?"
+                    ),
+                    hint: "say so with --upstream HOST:PORT; CMD is pointed at pgscope by both"
+                        .into(),
                 });
             }
             (Some(url), _) => (URL, url),
@@ -114,7 +117,9 @@ mod tests {
             url: given(url),
         };
         let found = environment.upstream();
-        found.map(|list| list.to_string()).map_err(|problem| problem.to_string())
+        found
+            .map(|list| list.to_string())
+            .map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -140,8 +145,16 @@ mod tests {
             ("", "", "nor are PGHOST and DATABASE_URL"),
             ("", "sqlite:///x", "DATABASE_URL is not one of PostgreSQL"),
             ("", "postgres:///app", "DATABASE_URL names no server"),
-            ("a", "postgres://u:hunter2@b/app", "PGHOST names a:5432 and DATABASE_URL b:5432"),
-            ("", "postgres://u:hunter2@b:x/app", "environment variable DATABASE_URL: `x` is not a port"),
+            (
+                "a",
+                "postgres://u:hunter2@b/app",
+                "PGHOST names a:5432 and DATABASE_URL b:5432",
+            ),
+            (
+                "",
+                "postgres://u:hunter2@b:x/app",
+                "environment variable DATABASE_URL: `x` is not a port",
+            ),
         ] {
             let problem = upstream(host, "", url).unwrap_err();
             assert!(problem.contains(expected), "{problem}");

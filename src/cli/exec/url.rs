@@ -58,8 +58,13 @@ impl<'a> Url<'a> {
     /// The servers as (host, port), either of which may be empty.
     pub fn servers(&self) -> Vec<(String, String)> {
         let parameter = |name: &str| {
-            let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == name).map(|(_, value)| decode(value))
+            let mut pairs = self
+                .query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='));
+            pairs
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| decode(value))
         };
         if let Some(hosts) = parameter("host") {
             let ports = parameter("port").unwrap_or_default();
@@ -153,7 +158,11 @@ mod tests {
             ("postgresql://[::1]/app", "::1", ""),
             ("psql://u:p%40:x@db/app?sslmode=require", "db", ""),
             ("postgres://u:p@ss@db/app", "db", ""),
-            ("postgres://%2Fvar%2Frun%2Fpostgresql/app", "/var/run/postgresql", ""),
+            (
+                "postgres://%2Fvar%2Frun%2Fpostgresql/app",
+                "/var/run/postgresql",
+                "",
+            ),
             ("postgres:///app", "", ""),
             ("postgresql:///app?host=/tmp&port=7", "/tmp", "7"),
         ] {
@@ -170,11 +179,17 @@ mod tests {
     #[test]
     fn only_the_server_changes() {
         for (text, expected) in [
-            ("postgres://u:p%2F@db:5433/app?sslmode=prefer#x", "postgres://u:p%2F@h:9/app?sslmode=prefer#x"),
+            (
+                "postgres://u:p%2F@db:5433/app?sslmode=prefer#x",
+                "postgres://u:p%2F@h:9/app?sslmode=prefer#x",
+            ),
             ("postgresql://db", "postgresql://h:9"),
             ("postgres:///app", "postgres://h:9/app"),
             ("postgres://a:1,b:2/app", "postgres://h:9/app"),
-            ("postgres:///app?host=/tmp&port=7&application_name=a%26b", "postgres://h:9/app?application_name=a%26b"),
+            (
+                "postgres:///app?host=/tmp&port=7&application_name=a%26b",
+                "postgres://h:9/app?application_name=a%26b",
+            ),
         ] {
             assert_eq!(Url::parse(text).unwrap().with_server("h", 9), expected);
         }

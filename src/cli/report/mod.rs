@@ -1,7 +1,12 @@
 //! `pgscope report`: the findings of a running proxy.
 
 mod fetch;
-mod text;
+mod finding;
+pub mod markdown;
+pub mod text;
+pub mod words;
+
+pub use finding::Finding;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde::Deserialize;
@@ -40,46 +45,10 @@ pub fn command() -> Command {
         )
 }
 
-/// The answer of `/api/v1/findings`. Keys that this version does not know are ignored: the proxy may be newer.
+/// The answer of `/api/v1/findings`.
 #[derive(Debug, Deserialize)]
 struct Findings {
     findings: Vec<Finding>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Finding {
-    detector: String,
-    kind: String,
-    severity: String,
-    evidence: String,
-    route: String,
-    query: Option<String>,
-    fix: String,
-    /// Queries concerned, all requests together.
-    count: u64,
-    /// Requests in which it was found.
-    requests: u64,
-    wasted_seconds: f64,
-}
-
-impl Finding {
-    /// `n_plus_one/forward_fk`, or the detector alone.
-    fn name(&self) -> String {
-        if self.kind.is_empty() {
-            self.detector.clone()
-        } else {
-            format!("{}/{}", self.detector, self.kind)
-        }
-    }
-
-    fn rank(&self) -> u8 {
-        match self.severity.as_str() {
-            "critical" => 0,
-            "warning" => 1,
-            _ => 2,
-        }
-    }
 }
 
 /// Fetches and prints.
@@ -123,20 +92,12 @@ fn report(matches: &ArgMatches) -> Result<String, Failure> {
         return Ok(pretty + "\n");
     }
     let Findings { mut findings } = serde_json::from_str(&body).map_err(unreadable)?;
-    findings.sort_by(|a, b| {
-        let dearer = b.wasted_seconds.total_cmp(&a.wasted_seconds);
-        let more = || b.count.cmp(&a.count);
-        a.rank()
-            .cmp(&b.rank())
-            .then(dearer)
-            .then_with(more)
-            .then_with(|| a.route.cmp(&b.route))
-    });
+    findings.sort_by(Finding::order);
     let markdown = matches
         .get_one::<String>("format")
         .is_some_and(|format| format == "markdown");
     Ok(if markdown {
-        text::markdown(&findings)
+        markdown::markdown(&findings)
     } else {
         text::text(&findings)
     })

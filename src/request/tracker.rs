@@ -100,6 +100,7 @@ impl Tracker {
             pause,
             trace: trace_key(&self.tags),
             route: &self.tags.route,
+            outside: self.tags.is_outside(),
         };
         let over = self.unit.ended_by.is_some() && matches!(sign, Sign::Data | Sign::Begin);
         let verdict = if over {

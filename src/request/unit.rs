@@ -41,6 +41,10 @@ pub(super) struct Unit {
     idled: u64,
     last: Option<usize>,
     cursor: Option<usize>,
+    /// Its last data query ended.
+    last_data: At,
+    /// The last data query of the request before it ended.
+    since: At,
 }
 
 impl Unit {
@@ -62,6 +66,8 @@ impl Unit {
             idled: 0,
             last: None,
             cursor: None,
+            last_data: At(0),
+            since: At(0),
         }
     }
 
@@ -76,6 +82,7 @@ impl Unit {
         self.after_rollback = false;
         self.last = None;
         self.cursor = None;
+        self.since = self.last_data;
         self.index.clear();
         let request = &mut self.request;
         request.queries = 0;
@@ -144,6 +151,7 @@ impl Unit {
             self.idled = query.idled;
         }
         request.nanos += nanos;
+        self.last_data = query.finished;
         if query.continues_batch && request.queries > 0 {
             if let Some(last) = self.last {
                 Self::add_to(request, last, query.rows, query.bytes, nanos);
@@ -267,9 +275,10 @@ impl Unit {
         }
     }
 
-    /// A transaction block ended.
+    /// A transaction block ended. One that another request ran in is not this one's: that of a test, say.
     pub fn add_transaction(&mut self, transaction: Transaction) {
-        if self.request.queries > 0 && self.request.transactions.len() < MAX_TRANSACTIONS {
+        let own = transaction.began >= self.since;
+        if own && self.request.queries > 0 && self.request.transactions.len() < MAX_TRANSACTIONS {
             self.request.transactions.push(transaction);
         }
     }

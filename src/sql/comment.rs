@@ -78,6 +78,14 @@ impl Tags {
         texts.iter().all(|text| text.is_empty()) && self.trace_id == 0 && !self.from_middleware
     }
 
+    /// A line of code, and nothing of a request or a task.
+    pub fn is_outside(&self) -> bool {
+        let of_request = [&self.route, &self.controller, &self.task, &self.request_id];
+        !self.callsite.is_empty()
+            && of_request.iter().all(|text| text.is_empty())
+            && self.trace_id == 0
+    }
+
     fn set(&mut self, pair: Pair<'_>) {
         let mut buffer = [0; MAX_RAW];
         let value = decode(pair.value, &mut buffer);

@@ -82,6 +82,8 @@ pub(super) struct Seen<'a> {
     pub trace: Option<TraceKey>,
     /// Route of its comment, or empty.
     pub route: &'a str,
+    /// Its comment is of what runs outside requests.
+    pub outside: bool,
 }
 
 /// The connection so far.

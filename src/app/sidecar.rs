@@ -18,13 +18,10 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Listens on `listen` and forwards to `upstream`.
-    pub fn start(
-        settings: &Settings,
-        upstream: UpstreamList,
-        secrets: Secrets,
-    ) -> Result<Self, Failure> {
-        let shared = Arc::new(Shared::new(settings, upstream, secrets)?);
+    /// Listens where `listen` says and forwards to `upstream`.
+    pub fn start(settings: &Settings, upstream: UpstreamList) -> Result<Self, Failure> {
+        // Secrets are for what is not started: the admin server and the side connection.
+        let shared = Arc::new(Shared::new(settings, upstream, Secrets::default())?);
         panics::hush(Arc::clone(&shared));
         descriptors::check(settings.proxy.max_connections);
         let bound = Bound::new(&settings.listen, None)?;

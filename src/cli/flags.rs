@@ -7,6 +7,15 @@ use std::path::PathBuf;
 
 const CONFIG_VARIABLE: &str = "PGSCOPE_CONFIG";
 
+/// Variables of `exec` that are no settings.
+const OF_EXEC: [&str; 5] = [
+    "PGSCOPE_FAIL_ON",
+    "PGSCOPE_MAX_QUERIES",
+    "PGSCOPE_BUDGET",
+    "PGSCOPE_BASELINE",
+    "PGSCOPE_REPORT",
+];
+
 /// Flags that the short help shows.
 const COMMON: &[&str] = &["listen", "upstream", "admin.listen"];
 
@@ -122,6 +131,7 @@ pub fn inputs(schema: &Schema, matches: &ArgMatches) -> Vec<Input> {
 pub fn strays(schema: &Schema) -> Vec<String> {
     let mut known: Vec<String> = schema.leaves().map(Leaf::variable).collect();
     known.push(CONFIG_VARIABLE.to_owned());
+    known.extend(OF_EXEC.map(str::to_owned));
     let mut strays: Vec<String> = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with("PGSCOPE_") && !known.contains(name))

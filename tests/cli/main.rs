@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod exec;
 mod manual;
 mod report;
 mod serve;

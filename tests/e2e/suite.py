@@ -84,6 +84,7 @@ def test():
     yield "TLS", [PYTHON, "tests/e2e/tls.py"], None
     yield "side connection", [PYTHON, "tests/e2e/explain.py"], None
     yield "comments of Django", [PYTHON, "tests/e2e/comments.py"], None
+    yield "exec in CI", [PYTHON, "tests/e2e/exec.py"], None
     yield "containers", [PYTHON, "tests/e2e/containers.py"], None
     yield "Prometheus and Grafana", [PYTHON, "tests/e2e/prometheus.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None

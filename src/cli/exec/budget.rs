@@ -23,11 +23,23 @@ pub struct Limits {
     max_findings: Option<u32>,
 }
 
+/// Files of tests, as Django and pytest find them, and what they are built with.
+const TEST_CODE: [&str; 7] = [
+    "tests.py",
+    "*/tests.py",
+    "tests/*",
+    "*/tests/*",
+    "test_*",
+    "*/test_*",
+    "*conftest.py",
+];
+
 /// The file as it is written.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
     fail_on: Option<Spanned<Vec<String>>>,
+    test_code: Option<Vec<String>>,
     #[serde(rename = "default")]
     any: Option<Spanned<Limits>>,
     routes: BTreeMap<String, Spanned<Limits>>,
@@ -38,10 +50,15 @@ struct File {
 pub struct Budget {
     /// Findings that fail, where no flag says it.
     pub fail_on: Option<FailOn>,
+    /// Patterns of files whose lines are those of tests, where they are not the usual ones.
+    test_code: Option<Vec<String>>,
     any: Limits,
     /// Pattern and limits; the one that says most comes first.
     routes: Vec<(String, Limits)>,
 }
+
+/// Reads a limit, where it is set.
+type Allowed = fn(&Limits) -> Option<f64>;
 
 /// One limit of one route.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,6 +79,7 @@ impl Budget {
         let text = document::read(file, "give the path of a file with budgets, in TOML")?;
         let File {
             fail_on,
+            test_code,
             any,
             routes,
         } = document::parse(file, &text)?;
@@ -95,6 +113,7 @@ impl Budget {
         });
         Ok(Self {
             fail_on: fail_on.transpose()?,
+            test_code,
             any: any.map(Spanned::into_inner).unwrap_or_default(),
             routes,
         })
@@ -106,6 +125,16 @@ impl Budget {
         self
     }
 
+    /// Whether a line of code is one of the tests themselves.
+    pub fn is_test_code(&self, callsite: &str) -> bool {
+        let file = callsite.rsplit_once(':').map_or(callsite, |(file, _)| file);
+        let fits = |pattern: &str| matches(pattern, file);
+        match &self.test_code {
+            Some(patterns) => patterns.iter().any(|pattern| fits(pattern)),
+            None => TEST_CODE.iter().any(|pattern| fits(pattern)),
+        }
+    }
+
     /// Nothing is limited.
     pub fn is_empty(&self) -> bool {
         (self.routes.iter().map(|(_, limits)| limits))
@@ -113,9 +142,9 @@ impl Budget {
             .all(|limits| *limits == Limits::default())
     }
 
-    /// Every limit of a route, `findings` being its causes that count.
-    pub fn checks(&self, route: &Route, findings: u64) -> Vec<Check> {
-        let limits: [(_, fn(&Limits) -> Option<f64>, f64); 3] = [
+    /// Every limit of a route, `findings` being its causes that count; those of `[default]` only where it has some.
+    pub fn checks(&self, route: &Route, findings: u64, with_default: bool) -> Vec<Check> {
+        let limits: [(_, Allowed, f64); 3] = [
             (
                 "max_queries",
                 |l| l.max_queries.map(f64::from),
@@ -138,7 +167,7 @@ impl Budget {
                 .filter(|(pattern, _)| matches(pattern, &route.route))
                 .find_map(|(pattern, limits)| Some((format!("[routes.{pattern:?}]"), of(limits)?)));
             let any = || Some(("[default]".to_owned(), of(&self.any)?));
-            if let Some((section, allowed)) = own.or_else(any) {
+            if let Some((section, allowed)) = own.or_else(|| any().filter(|_| with_default)) {
                 checks.push(Check {
                     route: route.route.clone(),
                     limit,
@@ -232,7 +261,7 @@ mod tests {
         )
         .unwrap();
         let broken = |name: &str, queries, seconds, findings| -> Vec<String> {
-            let checks = budget.checks(&route(name, queries, seconds), findings);
+            let checks = budget.checks(&route(name, queries, seconds), findings, true);
             let broken = checks.into_iter().filter(|check| !check.kept);
             broken
                 .map(|check| format!("{} {}", check.limit, check.section))
@@ -260,8 +289,11 @@ mod tests {
         let budget =
             read("[default]\nmax_queries = 30\n[routes.\"a/\"]\nmax_queries = 5\n").unwrap();
         let budget = budget.with_max_queries(Some(10));
-        assert_eq!(budget.checks(&route("a/", 6, 0.0), 0)[0].allowed, 5.0);
-        assert_eq!(budget.checks(&route("b/", 6, 0.0), 0)[0].allowed, 10.0);
+        assert_eq!(budget.checks(&route("a/", 6, 0.0), 0, true)[0].allowed, 5.0);
+        assert_eq!(
+            budget.checks(&route("b/", 6, 0.0), 0, true)[0].allowed,
+            10.0
+        );
         assert!(Budget::default().is_empty() && !budget.is_empty());
     }
 

@@ -1,5 +1,7 @@
 //! The command: started, told of signals, waited for.
 
+use super::progress::{EVERY, Progress};
+use super::seen::Seen;
 use crate::app::{Failure, Sidecar};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
@@ -36,13 +38,11 @@ impl Signals {
 
     /// The next one to pass on.
     async fn recv(&mut self) -> Signal {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return Signal::TERM,
-                _ = self.hangup.recv() => return Signal::HUP,
-                _ = self.interrupt.recv(), if !self.from_terminal => return Signal::INT,
-                _ = self.quit.recv(), if !self.from_terminal => return Signal::QUIT,
-            }
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.hangup.recv() => Signal::HUP,
+            _ = self.interrupt.recv(), if !self.from_terminal => Signal::INT,
+            _ = self.quit.recv(), if !self.from_terminal => Signal::QUIT,
         }
     }
 }
@@ -73,6 +73,9 @@ pub async fn run(
     variables: &BTreeMap<&'static str, Option<OsString>>,
     sidecar: &mut Sidecar,
 ) -> Result<u8, NotRun> {
+    let mut progress = Progress::new();
+    let source = sidecar.source();
+    let mut tick = tokio::time::interval(EVERY);
     // Before the command starts, so that no signal ends this process and leaves the command without a database.
     let mut signals = Signals::new()?;
     let mut child = start(command, variables).map_err(|error| {
@@ -87,6 +90,9 @@ pub async fn run(
         tokio::select! {
             status = child.wait() => break status?,
             signal = signals.recv() => pass_on(&child, signal),
+            _ = tick.tick(), if progress.is_some() => if let Some(progress) = &mut progress {
+                progress.draw(&Seen::new(&*source));
+            },
             failure = sidecar.ended() => {
                 // It has lost its database; what it says of that is not what went wrong.
                 pass_on(&child, Signal::TERM);
@@ -95,6 +101,7 @@ pub async fn run(
             }
         }
     };
+    drop(progress);
     sidecar.stop().await?;
     Ok(code(status))
 }

@@ -7,6 +7,7 @@ mod budget;
 mod child;
 mod fail_on;
 mod outcome;
+mod progress;
 mod report;
 mod seen;
 mod server;
@@ -41,9 +42,9 @@ pub fn run(schema: &Schema, matches: &ArgMatches) -> ExitCode {
     let environment = Environment::read();
     let prepared = arguments::task(matches).and_then(|task| {
         let (settings, upstream) = settings(schema, matches, &environment)?;
-        Ok((task, config::secrets(&settings)?, settings, upstream))
+        Ok((task, settings, upstream))
     });
-    let (mut task, secrets, settings, upstream) = match prepared {
+    let (mut task, settings, upstream) = match prepared {
         Ok(prepared) => prepared,
         Err(problems) => return fail(REFUSED, &problems),
     };
@@ -51,7 +52,7 @@ pub fn run(schema: &Schema, matches: &ArgMatches) -> ExitCode {
     for warning in flags::strays(schema) {
         tracing::warn!("{warning}");
     }
-    let mut sidecar = match Sidecar::start(&settings, upstream, secrets) {
+    let mut sidecar = match Sidecar::start(&settings, upstream) {
         Ok(sidecar) => sidecar,
         Err(failure) => return fail(FAILED, &failure),
     };
@@ -61,10 +62,8 @@ pub fn run(schema: &Schema, matches: &ArgMatches) -> ExitCode {
         Ok(status) => status,
         Err(NotRun::Failed(failure)) => return fail(FAILED, &failure),
         Err(NotRun::NotStarted(code, error)) => {
-            let name = task
-                .command
-                .first()
-                .map_or("", |name| name.to_str().unwrap_or("CMD"));
+            let name = task.command.first().map(|name| name.to_string_lossy());
+            let name = name.unwrap_or_default();
             return fail(
                 code,
                 &format!(

@@ -10,12 +10,14 @@ use serde::Serialize;
 
 /// What a finding means to the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It is among those that fail, and no baseline accepts it.
     Fails,
     /// The baseline accepts it.
     Accepted,
+    /// It was made by the tests themselves.
+    TestCode,
     /// It is only reported.
     Reported,
 }
@@ -67,14 +69,13 @@ impl Gate {
     }
 
     /// A baseline that accepts this run. What concerns a deployment comes and goes with the machine: it is left out,
-    /// unless its detector is to fail.
+    /// unless its detector is to fail. So is test code, which never fails.
     pub fn accepting(&self, seen: &Seen) -> Baseline {
-        let findings = seen.findings.iter();
-        Baseline::new(
-            findings.filter(|finding| {
-                !is_of_deployment(finding) || self.fail_on.names(&finding.detector)
-            }),
-        )
+        let lasting = |finding: &&Finding| {
+            let lasts = !is_of_deployment(finding) || self.fail_on.names(&finding.detector);
+            lasts && !self.budget.is_test_code(&finding.callsite)
+        };
+        Baseline::new(seen.findings.iter().filter(lasting))
     }
 
     /// Judges.
@@ -85,8 +86,13 @@ impl Gate {
                 finding: finding.clone(),
             })
             .collect();
+        // Where routes are named, the rest is no request: the set-up of a test, a command.
+        let named = seen.routes.iter().any(Route::is_named);
         let mut checks: Vec<Check> = (seen.routes.iter())
-            .flat_map(|route| self.budget.checks(route, counted(&causes, route)))
+            .flat_map(|route| {
+                let any = route.is_named() || !named;
+                self.budget.checks(route, counted(&causes, route), any)
+            })
             .collect();
         // Broken ones first.
         checks.sort_by_key(|check| check.kept);
@@ -126,7 +132,9 @@ impl Gate {
 
     fn standing(&self, finding: &Finding) -> Standing {
         let accepts = |baseline: &Baseline| baseline.accepts(finding);
-        if self.baseline.as_ref().is_some_and(accepts) {
+        if self.budget.is_test_code(&finding.callsite) {
+            Standing::TestCode
+        } else if self.baseline.as_ref().is_some_and(accepts) {
             Standing::Accepted
         } else if self.fail_on.concerns(finding) {
             Standing::Fails
@@ -154,7 +162,7 @@ fn counted(causes: &[Cause], route: &Route) -> u64 {
         let finding = &cause.finding;
         finding.route == route.route
             && finding.severity != "info"
-            && cause.standing != Standing::Accepted
+            && !matches!(cause.standing, Standing::Accepted | Standing::TestCode)
     };
     causes.iter().filter(counts).count() as u64
 }
@@ -245,6 +253,54 @@ mod tests {
         let outcome = gate.judge(seen(Vec::new()));
         assert_eq!(outcome.verdict, Verdict::Failed);
         assert_eq!(outcome.broken().next().unwrap().found, 9.0);
+    }
+
+    #[test]
+    fn what_runs_outside_requests_has_only_budgets_of_its_own() {
+        let gate = Gate {
+            budget: Budget::default().with_max_queries(Some(8)),
+            ..Gate::default()
+        };
+        let mut run = seen(Vec::new());
+        run.routes[0].route = "~shop_book".into();
+        assert_eq!(gate.judge(run.clone()).verdict, Verdict::Failed);
+        run.routes.push(Route {
+            route: "a/".into(),
+            ..Route::default()
+        });
+        assert_eq!(gate.judge(run).verdict, Verdict::Passed);
+    }
+
+    #[test]
+    fn test_code_never_fails() {
+        let at = |callsite: &str| Finding {
+            callsite: callsite.into(),
+            ..finding("n_plus_one", "warning")
+        };
+        let run = |callsite: &str| gate("all").judge(seen(vec![at(callsite)]));
+        for callsite in [
+            "shop/tests.py:7",
+            "shop/tests/views.py:7",
+            "tests/a.py:1",
+            "shop/test_views.py:7",
+            "conftest.py:1",
+        ] {
+            assert_eq!(run(callsite).verdict, Verdict::Passed, "{callsite}");
+        }
+        for callsite in [
+            "shop/views.py:7",
+            "",
+            "contests/views.py:7",
+            "shop/latest_news.py:1",
+        ] {
+            assert_eq!(run(callsite).verdict, Verdict::Failed, "{callsite}");
+        }
+        assert_eq!(
+            gate("all")
+                .accepting(&seen(vec![at("shop/tests.py:7")]))
+                .len(),
+            0
+        );
     }
 
     #[test]

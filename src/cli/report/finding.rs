@@ -20,6 +20,8 @@ pub struct Finding {
     /// The parent statement, or empty.
     pub parent_fingerprint: String,
     pub relation: String,
+    /// `app/views.py:42`, or empty.
+    pub callsite: String,
     pub query: Option<String>,
     pub fix: String,
     /// Queries concerned, all requests together.
@@ -45,6 +47,7 @@ impl From<&FindingEntry> for Finding {
             parent: entry.parent.to_string(),
             parent_fingerprint: hex(entry.parent_fingerprint),
             relation: entry.relation.to_string(),
+            callsite: entry.callsite.to_string(),
             query: Some(entry.query.to_string()),
             fix: entry.fix.to_string(),
             count: entry.count,

@@ -30,6 +30,9 @@ pub fn section(out: &mut String, finding: &Finding, mark: &str) {
     if !finding.fix.is_empty() {
         let _ = writeln!(out, "- **Fix:** {}", escape(&finding.fix));
     }
+    if !finding.callsite.is_empty() {
+        let _ = writeln!(out, "- **Code:** {}", code(&finding.callsite));
+    }
     let _ = writeln!(out, "- **Cost:** {}", escape(&cost(finding)));
     if let Some(query) = query(finding) {
         let _ = writeln!(out, "- **Query:** {}", code(&query));

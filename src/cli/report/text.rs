@@ -28,6 +28,9 @@ pub fn block(out: &mut String, finding: &Finding, mark: &str) {
     if let Some(query) = query(finding) {
         let _ = writeln!(out, "  query  {query}");
     }
+    if !finding.callsite.is_empty() {
+        let _ = writeln!(out, "  code   {}", clean(&finding.callsite));
+    }
     let _ = writeln!(out, "  cost   {}", cost(finding));
     if !finding.fix.is_empty() {
         let _ = writeln!(out, "  fix    {}", clean(&finding.fix));
@@ -46,6 +49,7 @@ mod tests {
             evidence: "proven".into(),
             route: "books/<int:pk>/".into(),
             query: Some("SELECT \"a\".\"id\"\n FROM \"a\" WHERE \"a\".\"id\" = ?".into()),
+            callsite: "shop/views.py:7".into(),
             fix: "select_related(\"author\")".into(),
             count: 20,
             requests: 1,
@@ -60,6 +64,7 @@ mod tests {
             text(&[finding()]),
             "1 finding: 1 warning\n\nWARNING n_plus_one/forward_fk  books/<int:pk>/\n  \
              query  SELECT \"a\".\"id\" FROM \"a\" WHERE \"a\".\"id\" = ?\n  \
+             code   shop/views.py:7\n  \
              cost   20 queries in 1 request, 12.3 ms wasted (proven)\n  \
              fix    select_related(\"author\")\n"
         );

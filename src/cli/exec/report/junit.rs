@@ -81,9 +81,13 @@ fn of_finding(finding: &Finding, standing: Standing) -> Case {
     };
     let result = match standing {
         Standing::Accepted => Result::Skipped("accepted by the baseline".into()),
+        Standing::TestCode => Result::Skipped("test code".into()),
         Standing::Reported => Result::Skipped(format!("{}: only reported", finding.severity)),
         Standing::Fails => {
             let mut rest = format!("cost: {}\n", cost(finding));
+            if !finding.callsite.is_empty() {
+                let _ = writeln!(rest, "code: {}", finding.callsite);
+            }
             if let Some(query) = query(finding) {
                 let _ = writeln!(rest, "query: {query}");
             }
@@ -174,4 +178,17 @@ fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_never_breaks_out_of_xml() {
+        assert_eq!(
+            escape("<a b=\"c\">&\n\u{1b}[2J\u{fffe}"),
+            "&lt;a b=&quot;c&quot;&gt;&amp;&#10;\u{fffd}[2J\u{fffd}"
+        );
+    }
 }

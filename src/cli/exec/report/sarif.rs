@@ -4,7 +4,6 @@ use super::said;
 use crate::cli::exec::baseline::Entry;
 use crate::cli::exec::budget::Check;
 use crate::cli::exec::outcome::{Cause, Outcome, Standing};
-use crate::cli::report::Finding;
 use crate::cli::report::words::{clean, cost, query};
 use crate::detect::REGISTRY;
 use serde_json::{Value, json, to_string_pretty};
@@ -105,11 +104,8 @@ fn of_finding(cause: &Cause, compared: bool) -> Value {
         &finding.route,
         &entry.identity(),
     );
-    value["locations"][0]["physicalLocation"] = physical(finding);
-    if value["locations"][0]["physicalLocation"].is_null()
-        && let Some(location) = value["locations"][0].as_object_mut()
-    {
-        location.remove("physicalLocation");
+    if let Some(place) = physical(&finding.callsite) {
+        value["locations"][0]["physicalLocation"] = place;
     }
     value["properties"] = json!({
         "kind": finding.kind,
@@ -129,9 +125,30 @@ fn of_finding(cause: &Cause, compared: bool) -> Value {
     value
 }
 
-/// File and line, where a comment tells them.
-fn physical(_finding: &Finding) -> Value {
-    Value::Null
+/// File and line, where a comment tells them. What is not relative to the project is no file of the repository.
+fn physical(callsite: &str) -> Option<Value> {
+    let (file, line) = callsite.rsplit_once(':')?;
+    let line: u32 = line.parse().ok().filter(|line| *line > 0)?;
+    let relative = !file.is_empty() && !file.starts_with(['/', '.']);
+    relative.then(|| {
+        json!({
+            "artifactLocation": {"uri": encode(file), "uriBaseId": "%SRCROOT%"},
+            "region": {"startLine": line},
+        })
+    })
+}
+
+/// A path as a URI reference.
+fn encode(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            byte if byte.is_ascii_alphanumeric() => out.push(byte.into()),
+            byte => out += &format!("%{byte:02X}"),
+        }
+    }
+    out
 }
 
 fn of_budget(check: &Check, compared: bool) -> Value {
@@ -162,4 +179,39 @@ fn result(rule: &str, level: &str, message: &str, route: &str, identity: &str) -
 /// The same in every run for the same cause.
 fn fingerprint(identity: &str) -> String {
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(identity.as_bytes()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_code_is_a_place_in_the_repository() {
+        let place = physical("shop/a b.py:42").unwrap();
+        assert_eq!(place["artifactLocation"]["uri"], "shop/a%20b.py");
+        assert_eq!(place["region"]["startLine"], 42);
+        for callsite in [
+            "",
+            "shop/views.py",
+            "shop/views.py:0",
+            "/srv/app/views.py:3",
+            "../views.py:3",
+            ":3",
+        ] {
+            assert_eq!(physical(callsite), None, "{callsite}");
+        }
+    }
+
+    #[test]
+    fn rules_have_the_names_that_the_format_wants() {
+        assert_eq!(pascal("n_plus_one"), "NPlusOne");
+        let rules = rules();
+        assert_eq!(rules.len(), REGISTRY.len() + 1);
+        for rule in &rules[..REGISTRY.len()] {
+            let help = rule["help"]["markdown"].as_str().unwrap();
+            assert!(help.starts_with("# What it finds\n"), "{rule}");
+            assert!(!help.contains("//!"), "{rule}");
+        }
+    }
 }

@@ -64,6 +64,7 @@ fn mark(standing: Standing) -> &'static str {
     match standing {
         Standing::Fails => "  [fails]",
         Standing::Accepted => "  [accepted]",
+        Standing::TestCode => "  [test code]",
         Standing::Reported => "",
     }
 }

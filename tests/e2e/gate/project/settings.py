@@ -9,7 +9,8 @@ SECRET_KEY = "only-for-tests"
 INSTALLED_APPS = ["wines"]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 if os.environ.get("GATE_COMMENTS"):
-    sys.path.append(str(BASE_DIR.parents[2] / "proxy-config" / "django"))
+    if not (BASE_DIR / "pgscope_comments.py").exists():
+        sys.path.append(str(BASE_DIR.parents[2] / "proxy-config" / "django"))
     INSTALLED_APPS.insert(0, "pgscope_comments")
     MIDDLEWARE.insert(0, "pgscope_comments.middleware")
 ROOT_URLCONF = "project.urls"

@@ -3,7 +3,7 @@
 use super::parents::Child;
 use super::shares_table;
 use crate::request::{Entry, Group, Request};
-use crate::sql::{Facts, Limit};
+use crate::sql::{Facts, Limit, Verb};
 
 /// An IN list of this length is a batch (`prefetch_related` in chunks, `in_bulk` in batches), not a loop.
 const BATCH: u32 = 10;
@@ -36,6 +36,15 @@ pub(super) fn is_system(group: &Group) -> bool {
         .any(|prefix| table.starts_with(prefix))
         || text.contains("information_schema.")
         || text.contains("pg_catalog.")
+}
+
+/// Tables are made, changed or dropped, or a database is.
+pub(super) fn is_migration(request: &Request) -> bool {
+    request.groups.iter().any(|group| {
+        let facts = &group.statement.facts;
+        let ddl = matches!(facts.verb, Verb::Create | Verb::Alter | Verb::Drop);
+        ddl || facts.table == "django_migrations"
+    })
 }
 
 /// IN lists of several members are batches already; one member is an object at a time.

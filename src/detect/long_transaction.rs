@@ -35,9 +35,9 @@
 //! Some work must be done whole or not at all. Migrations are left out. Time that `idle_in_transaction` reports and queries of
 //! reported loops do not count again.
 
+use super::guards::is_migration;
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, idle_in_transaction};
-use crate::request::{Request, Transaction};
-use crate::sql::Verb;
+use crate::request::Transaction;
 use crate::units::Period;
 
 /// Name of the detector.
@@ -96,14 +96,6 @@ impl LongTransaction {
     pub(super) fn new(settings: Settings) -> Self {
         Self { settings }
     }
-}
-
-fn is_migration(request: &Request) -> bool {
-    request.groups.iter().any(|group| {
-        let facts = &group.statement.facts;
-        let ddl = matches!(facts.verb, Verb::Create | Verb::Alter | Verb::Drop);
-        ddl || facts.table == "django_migrations"
-    })
 }
 
 impl Detector for LongTransaction {

@@ -109,6 +109,11 @@ pub(super) fn update(table: &str) -> Sql {
     write(table, Verb::Update).and("id")
 }
 
+/// `CREATE DATABASE`.
+pub(super) fn create(database: &str) -> Sql {
+    write(database, Verb::Create)
+}
+
 /// `instance.delete()`.
 pub(super) fn delete(table: &str) -> Sql {
     let mut sql = write(table, Verb::Delete);
@@ -219,6 +224,7 @@ impl Sql {
                 return format!("INSERT INTO \"{}\" (\"name\") VALUES (?)", facts.table);
             }
             (Verb::Update, _) => format!("UPDATE \"{}\" SET \"name\" = ?", facts.table),
+            (Verb::Create, _) => return format!("CREATE DATABASE \"{}\"", facts.table),
             (Verb::Delete, _) => format!("DELETE FROM \"{}\"", facts.table),
             (_, Projection::Count) => {
                 format!("SELECT COUNT(*) AS \"__count\" FROM \"{}\"", facts.table)

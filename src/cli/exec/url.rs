@@ -1,14 +1,12 @@
 //! `DATABASE_URL`: which server it names, and the same URL with another one.
 
-/// Schemes that mean PostgreSQL, as `dj-database-url` and `django-environ` have them.
-const SCHEMES: [&str; 9] = [
+/// Schemes that mean PostgreSQL, as `dj-database-url` and `django-environ` have them. A driver may follow a `+`.
+const SCHEMES: [&str; 7] = [
     "postgres",
     "postgresql",
     "psql",
     "pgsql",
     "postgis",
-    "postgresql+psycopg",
-    "postgresql+psycopg2",
     "timescale",
     "timescalegis",
 ];
@@ -36,7 +34,8 @@ impl<'a> Url<'a> {
     /// Reads it as Python's `urlsplit` does; nothing where it is not one of PostgreSQL.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
+        let kind = scheme.split('+').next().unwrap_or(scheme);
+        if !SCHEMES.contains(&kind.to_ascii_lowercase().as_str()) {
             return None;
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -153,7 +152,7 @@ mod tests {
     fn the_server_of_every_way_to_write_it() {
         for (text, host, port) in [
             ("postgres://u:p@db:5433/app", "db", "5433"),
-            ("postgresql://db", "db", ""),
+            ("postgresql+psycopg://db", "db", ""),
             ("postgis://u@[::1]:7/app", "::1", "7"),
             ("postgresql://[::1]/app", "::1", ""),
             ("psql://u:p%40:x@db/app?sslmode=require", "db", ""),

@@ -85,6 +85,15 @@ def mistakes(checks, postgres):
         checks.that("5 requests were told apart exactly" in right.json()["notes"][0], f"{name}: how sure it is", right.json()["notes"])
 
 
+def parallel(checks, postgres):
+    """Processes that share the one proxy, each with a test database of its own."""
+    run = Run(postgres, ["--fail-on", "n_plus_one"], [*MANAGE, "--parallel", "2"], comments="1", mistakes="forward,reverse")
+    planted = [("n_plus_one/forward_fk", "wines/"), ("n_plus_one/reverse_fk", "vineyards/")]
+    checks.equal((run.code, run.failing()), (3, planted), "parallel: both are found") or say(run.told())
+    counts = {route["route"]: route["requests"] for route in run.json()["routes"] if not route["route"].startswith("~")}
+    checks.equal(counts, {"wines/": 2, "wines/<int:pk>/": 2, "vineyards/": 1}, "parallel: each request once")
+
+
 def test_code(checks, postgres):
     """What the tests themselves do in their set-up is shown, and fails nothing."""
     run = Run(postgres, ["--fail-on", "insert_loop,duplicate_query,n_plus_one", "--max-queries", "20"], MANAGE, comments="1")
@@ -273,7 +282,7 @@ def documentation(checks, postgres):
         checks.equal(done.returncode, 0, f"docs/ci.md: {command}") or say(done.stdout[-800:] + done.stderr[-1500:])
 
 
-PARTS = [mistakes, test_code, without_comments, own_failure, deaf, baseline, budgets, reports, terminal, documentation]
+PARTS = [mistakes, parallel, test_code, without_comments, own_failure, deaf, baseline, budgets, reports, terminal, documentation]
 
 
 def main():

@@ -8,7 +8,6 @@ use crate::stats::{self, RecentRequest, Stage, StatementEntry, seconds};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// One request with what it did, query by query.
 #[derive(Serialize)]
@@ -183,7 +182,7 @@ struct Table {
 }
 
 impl Overview {
-    pub(super) fn new(state: &AdminState, now: SystemTime) -> Self {
+    pub(super) fn new(state: &AdminState) -> Self {
         let overview = state.source.overview();
         let traffic = state.source.traffic();
         let (frontend, backend) = traffic.bytes();
@@ -192,7 +191,7 @@ impl Overview {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             started: state.time(At(0)),
-            now: state.time(state.moment(now)),
+            now: state.time(state.moment(state.now())),
             draining: state.readiness.check() == Err("draining"),
             profiling: state.profiling,
             connections_open: traffic.open(),

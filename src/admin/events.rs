@@ -15,7 +15,7 @@ use futures_util::stream::unfold;
 use serde::Serialize;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
@@ -114,7 +114,7 @@ fn written(
     event(
         &mut text,
         "overview",
-        &serde_json::to_vec(&Overview::new(state, SystemTime::now()))?,
+        &serde_json::to_vec(&Overview::new(state))?,
     );
     let mut requests = state.source.requests(&Filter {
         limit: MAX_REQUESTS,

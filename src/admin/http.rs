@@ -19,7 +19,7 @@ use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -179,7 +179,7 @@ async fn list(
     let Some((list, name, known)) = list else {
         return (StatusCode::NOT_FOUND, "Not found.\n").into_response();
     };
-    let filter = match api::filter(*list, parameters, known, &shared.state, SystemTime::now()) {
+    let filter = match api::filter(*list, parameters, known, &shared.state, shared.state.now()) {
         Ok(filter) => filter,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
@@ -191,7 +191,7 @@ async fn list(
 
 async fn overview(State(shared): State<Arc<Shared>>) -> Response {
     let json = render(shared, |shared| {
-        serde_json::to_vec(&Overview::new(&shared.state, SystemTime::now()))
+        serde_json::to_vec(&Overview::new(&shared.state))
     });
     json_answer(json.await)
 }

@@ -37,6 +37,11 @@ pub struct AdminState {
 }
 
 impl AdminState {
+    /// The time of day, for people: what `since=10m` means, and when an answer was made.
+    pub(super) fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// A moment as RFC 3339 in UTC.
     pub(super) fn time(&self, at: At) -> String {
         let time = self.base.checked_add(Duration::from_nanos(at.0));

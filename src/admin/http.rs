@@ -5,6 +5,7 @@ use super::detail::{Detail, Durations, Overview};
 use super::events::{MAX_STREAMS, events};
 use super::guard::Guard;
 use super::metrics::Metrics;
+use super::page;
 use super::process::ProcessMetrics;
 use super::server::{self, Limits};
 use super::state::AdminState;
@@ -13,7 +14,7 @@ use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 use std::future::Future;
@@ -71,7 +72,8 @@ pub(super) async fn serve_within(
         stopping,
     });
     let router = Router::new()
-        .route("/", get(page))
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::file))
         .route("/metrics", get(metrics))
         .route("/livez", get("alive\n"))
         .route("/readyz", get(ready))
@@ -110,27 +112,12 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
         (header::CACHE_CONTROL, "no-store"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'self'; frame-ancestors 'none'",
+            page::CONTENT_SECURITY_POLICY,
         ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-async fn page() -> Html<String> {
-    let lists = List::ALL
-        .iter()
-        .map(|(_, name, _)| format!("/api/v1/{name}"));
-    let paths = ["/metrics", "/livez", "/readyz", "/healthz"].map(str::to_owned);
-    let links: String = lists
-        .chain(paths)
-        .map(|path| format!("<li><a href=\"{path}\">{path}</a></li>\n"))
-        .collect();
-    Html(format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>pgscope</title>\n\
-         <h1>pgscope</h1>\n<ul>\n{links}</ul>\n</html>\n"
-    ))
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

@@ -12,6 +12,7 @@ mod guard;
 mod http;
 mod json;
 mod metrics;
+mod page;
 mod process;
 mod server;
 mod state;

@@ -5,8 +5,11 @@ import { svg, set } from "./dom.js";
 const WIDTH = 120;
 const HEIGHT = 28;
 
-// A line over its area. `slots` points fill the width; fewer stand at the right, where now is.
-export function sparkline(kind = "", slots = 60) {
+// Fewer points than this stand at the right, where now is.
+const SLOTS = 20;
+
+// A line over its area.
+export function sparkline(kind = "") {
   const area = svg("path", { class: "area" });
   const line = svg("path", { class: "line" });
   const node = svg(
@@ -17,6 +20,7 @@ export function sparkline(kind = "", slots = 60) {
   );
   function update(points) {
     const top = Math.max(...points, 0) || 1;
+    const slots = Math.max(SLOTS, points.length);
     const x = (index) => WIDTH - ((points.length - 1 - index) * WIDTH) / (slots - 1);
     const y = (value) => HEIGHT - 2 - (value / top) * (HEIGHT - 4);
     const path = points.map((value, index) => `${index ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`).join("");

@@ -69,8 +69,11 @@ export function startFilter(bar) {
     duration: field("duration", "At least", h("select")),
   };
   const routes = h("datalist", { id: "routes" });
+  const more = h("button", { type: "button", class: "more", "aria-expanded": "false" }, "Filters");
+  more.addEventListener("click", () => set(more, "aria-expanded", String(bar.classList.toggle("all"))));
   const clear = h("button", { type: "button", class: "clear", click: () => clearAll(fields.text.input) }, "Clear");
-  bar.append(...Object.values(fields).map((one) => one.node), clear, routes);
+  const [first, ...others] = Object.values(fields).map((one) => one.node);
+  bar.append(first, more, ...others, clear, routes);
 
   function show() {
     const shown = OF_TAB[place().tab];
@@ -79,7 +82,7 @@ export function startFilter(bar) {
       const value = place().filters[name] ?? "";
       offer(name, one.input, value);
       if (one.input !== document.activeElement && one.input.value !== value) one.input.value = value;
-      set(one.node, "class", value ? "field chosen" : "field");
+      set(one.node, "class", `field ${name} ${value ? "chosen" : ""}`);
     }
     set(clear, "hidden", !anyChosen());
     set(bar, "hidden", shown.length === 0);

@@ -139,7 +139,7 @@ function card(first) {
       figures,
       evidence,
       seen,
-      h("span", { class: "trend", title: `Requests in which it held, the last ${SPAN}, as this page saw them` }, spark.node),
+      h("span", { class: "trend", title: `Requests in which it held, ${SPAN}` }, spark.node),
     ),
     h("footer", {}, query, h("span", { class: "ways" }, statement, requests)),
   );

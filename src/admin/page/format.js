@@ -15,7 +15,7 @@ export function plural(number, one, many = `${one}s`) {
 export function seconds(value) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  if (value < 0.001) return `${Math.max(1, Math.round(value * 1e6))} µs`;
+  if (value < 0.0009995) return `${Math.max(1, Math.round(value * 1e6))} µs`;
   if (value < 1) return `${digits(value * 1e3)} ms`;
   if (value < 120) return `${digits(value)} s`;
   if (value < 7200) return `${Math.round(value / 60)} min`;
@@ -72,6 +72,7 @@ const NAMES = {
   many_to_many: "many-to-many",
   generic_fk: "generic foreign key",
   m2m_add_loop: "Many-to-many add loop",
+  sqlstates: "SQLSTATEs",
   huge_in_list: "Huge IN list",
   large_result: "Large result",
   asgi_persistent_connections: "ASGI with persistent connections",

@@ -5,7 +5,7 @@ import { h, keyed, replace, say, set } from "./dom.js";
 import { ago, bytes, count, exact, percent, plural, seconds, title, words } from "./format.js";
 import { latest } from "./history.js";
 import { live, now, paused } from "./live.js";
-import { blindness, noteBoundaries, total } from "./notices.js";
+import { RINGS, blindness, noteBoundaries, total } from "./notices.js";
 import { place } from "./place.js";
 
 const EVERY = 5000;
@@ -18,11 +18,11 @@ const PATHS = {
 const LISTS = ["overview", "findings", "requests", "routes", "statements", "sessions", "boundaries"];
 
 export function healthView(view) {
-  const about = panel("pgscope");
+  const about = panel("pgscope", "panel tall");
   const upstreams = panel("PostgreSQL");
   const boundaries = panel("How requests are told apart", "panel broad");
   const losses = panel("What is missing");
-  const tables = panel("Tables");
+  const tables = panel("Tables", "panel broad");
   const links = panel("Addresses");
   view.append(h("div", { class: "panels" }, about.node, upstreams.node, losses.node, boundaries.node, tables.node, links.node));
   replace(links.body, addresses());
@@ -114,10 +114,11 @@ function fills(body, tables) {
     const track = h("div", { class: "meter" }, bar);
     const node = h("li", {}, h("span", {}, title(first.table)), figures, track);
     const update = (one) => {
-      const evicted = one.evictions ? `, ${plural(one.evictions, "eviction")}` : "";
-      say(figures, `${count(one.entries)} of ${count(one.size)}${evicted}`);
+      const evicted = one.evictions && !RINGS.has(one.table) ? `, ${plural(one.evictions, "eviction")}` : "";
+      say(figures, `${count(one.entries)}${one.size ? ` of ${count(one.size)}` : ""}${evicted}`);
+      track.hidden = !one.size;
       bar.style.width = `${Math.min(100, (100 * one.entries) / Math.max(1, one.size))}%`;
-      set(track, "class", one.entries >= one.size ? "meter full" : "meter");
+      set(track, "class", one.evictions && !RINGS.has(one.table) ? "meter full" : "meter");
     };
     return { node, update };
   });

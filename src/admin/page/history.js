@@ -1,15 +1,22 @@
 // What the page itself remembers: two minutes of rates, and of each cause the requests in which it held.
 
-const POINTS = 60;
 const STEP = 2000;
+const POINTS = 60;
+const RATES = 120;
 const CAUSES = 500;
 
-export const SPAN = `${(POINTS * STEP) / 60000} minutes`;
+export const SPAN = "since this page was opened, at most two minutes";
 
 const rates = [];
 let last = null;
-const causes = new Map();
 let stepped = 0;
+const causes = new Map();
+
+export function forget() {
+  rates.length = 0;
+  last = null;
+  causes.clear();
+}
 
 export function cause(finding) {
   return [finding.detector, finding.route, finding.fingerprint, finding.parent, finding.fix].join(" ");
@@ -18,8 +25,7 @@ export function cause(finding) {
 export function remember(overview) {
   const at = Date.parse(overview.now);
   const seconds = last ? (at - last.at) / 1000 : 0;
-  // After a restart the counters begin anew.
-  if (seconds > 0.2 && overview.queries_total >= last.overview.queries_total) {
+  if (seconds > 0.2) {
     const per = (read) => Math.max(0, (read(overview) - read(last.overview)) / seconds);
     rates.push({
       requests: per((of) => of.requests_total),
@@ -29,7 +35,7 @@ export function remember(overview) {
       profiling: per((of) => of.profiling_seconds),
       bytes: per((of) => of.bytes.frontend + of.bytes.backend),
     });
-    if (rates.length > POINTS) rates.shift();
+    if (rates.length > RATES) rates.shift();
   }
   if (!last || seconds > 0.2) last = { at, overview };
 }

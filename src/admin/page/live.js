@@ -1,14 +1,17 @@
 // What pgscope says once a second, and whether it still does.
 
-import { remember, rememberCauses } from "./history.js";
+import { forget, remember, rememberCauses } from "./history.js";
 
 const RETRY = 3000;
+// A stream ends now and then and comes back within a second or two: that is not worth a word.
+const GRACE = 4000;
 // Requests that are kept to choose from: what is shown, and what a filter may look for.
 const KEPT = 1000;
 
 const events = new EventTarget();
 let stream = null;
 let retry = 0;
+let grace = 0;
 let offset = 0;
 
 export const live = {
@@ -41,7 +44,9 @@ export function paused() {
 }
 
 function become(state, reason = "") {
-  if (live.state === state && live.reason === reason) return;
+  if (live.state === state && live.reason === reason && !grace) return;
+  clearTimeout(grace);
+  grace = 0;
   live.state = state;
   live.reason = reason;
   emit("state");
@@ -56,10 +61,7 @@ export function start() {
   stream.addEventListener("error", lost);
   stream.addEventListener("overview", (event) => {
     live.lastEvent = new Date();
-    live.overview = JSON.parse(event.data);
-    offset = Date.parse(live.overview.now) - Date.now();
-    remember(live.overview);
-    rememberCauses(live.findings ?? []);
+    take(JSON.parse(event.data));
     become("live");
     emit("overview");
   });
@@ -75,6 +77,19 @@ export function start() {
   });
 }
 
+function take(overview) {
+  // Another process counts from the beginning, its requests too.
+  if (live.overview && live.overview.started !== overview.started) {
+    live.requests = [];
+    live.notSent = 0;
+    forget();
+  }
+  live.overview = overview;
+  offset = Date.parse(overview.now) - Date.now();
+  remember(overview);
+  rememberCauses(live.findings ?? []);
+}
+
 export function add(requests) {
   const known = new Set(live.requests.map((request) => request.id));
   const fresh = requests.filter((request) => !known.has(request.id));
@@ -83,7 +98,10 @@ export function add(requests) {
 
 // A browser reconnects by itself where the connection broke, but not where it was refused: then it is told why.
 async function lost() {
-  if (stream.readyState !== EventSource.CLOSED) return become("lost");
+  if (stream.readyState !== EventSource.CLOSED) {
+    if (live.state === "live" && !grace) grace = setTimeout(() => become("lost"), GRACE);
+    return;
+  }
   clearTimeout(retry);
   retry = setTimeout(start, RETRY);
   become("lost");

@@ -25,8 +25,11 @@ export function total(counts) {
 
 function reasons(counts, name) {
   const there = Object.entries(counts).filter(([, number]) => number);
-  return there.map(([reason, number]) => `${number} ${name(reason)}`).join(", ");
+  return there.map(([reason, number]) => `${name(reason)}: ${number}`).join(", ");
 }
+
+// Tables that forget the oldest by design.
+export const RINGS = new Set(["recent_requests"]);
 
 let boundaries = [];
 
@@ -51,7 +54,7 @@ function* notices() {
   }
   const dropped = total(overview.events_dropped);
   if (dropped) yield ["warning", "dropped", `${plural(dropped, "event")} could not be counted (${reasons(overview.events_dropped, words)}).`];
-  const evicting = overview.tables.filter((one) => one.evictions && one.table !== "recent_requests");
+  const evicting = overview.tables.filter((one) => one.evictions && !RINGS.has(one.table));
   if (evicting.length) {
     const names = evicting.map((one) => words(one.table)).join(", ");
     yield ["quiet", "full", `Full tables: ${names}. What has no place of its own is counted as “other”.`];

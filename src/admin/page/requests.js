@@ -78,7 +78,7 @@ export function requestsView(view) {
 }
 
 function noteOf(order) {
-  if (order !== "recent") return "The worst that are kept of each route, worst first.";
+  if (order !== "recent") return "The worst of each route in the last 15 minutes, worst first.";
   return live.notSent ? `${plural(live.notSent, "more request")} came too fast to be listed here; they are counted.` : "";
 }
 
@@ -92,8 +92,7 @@ function matches(request) {
   );
 }
 
-// Detectors as small pills; the list says only that there was something, the details say what.
-export function fillFindings(cell, request) {
+function fillFindings(cell, request) {
   keyed(cell, request.findings ?? [], String, (detector) => ({ node: h("span", { class: "tag" }, title(detector)), update() {} }));
 }
 
@@ -104,7 +103,7 @@ function fillSplit(cell, request) {
   set(bar, "title", `${seconds(request.database_seconds)} of ${seconds(request.duration_seconds)} in the database`);
 }
 
-export function fillBoundary(cell, entry) {
+function fillBoundary(cell, entry) {
   say(cell, `${words(entry.boundary)}${entry.confidence === "low" ? " ⚠" : ""}`);
   set(cell, "title", `Confidence ${entry.confidence}`);
 }
@@ -113,13 +112,13 @@ const COLUMNS = [
   {
     title: "Time",
     class: "time",
+    wide: true,
     fill(cell, request) {
       say(cell, clock(request.at));
       set(cell, "title", exact(request.at));
     },
   },
-  { title: "Route", class: "route", link: true, text: (request) => request.route },
-  { title: "Findings", class: "tags", fill: fillFindings },
+  { title: "Route and findings", class: "route", link: true, text: (request) => request.route, also: fillFindings },
   { title: "Queries", number: true, text: (request) => count(request.queries) },
   { title: "Database", number: true, wide: true, text: (request) => seconds(request.database_seconds) },
   { title: "Total", number: true, text: (request) => seconds(request.duration_seconds) },

@@ -42,9 +42,9 @@ export function sessionsView(view) {
 }
 
 const COLUMNS = [
-  { title: "Session", number: true, text: (session) => String(session.id) },
+  { title: "Session", wide: true, text: (session) => String(session.id) },
   { title: "Client", text: (session) => session.client },
-  { title: "Database", text: (session) => session.database },
+  { title: "Database", wide: true, text: (session) => session.database },
   { title: "User", wide: true, text: (session) => session.user },
   { title: "Application", wide: true, text: (session) => session.application },
   { title: "Status", wide: true, text: (session) => words(session.status) },

@@ -45,6 +45,7 @@ function latencies(entry) {
     const below = all[from + index - 1]?.upper_seconds ?? 0;
     const range = bucket.upper_seconds === null ? `over ${seconds(below)}` : `up to ${seconds(bucket.upper_seconds)}`;
     const bar = h("span", { class: "fill" });
+    bar.hidden = !bucket.count;
     bar.style.width = `${(100 * bucket.count) / most}%`;
     return h(
       "tr",

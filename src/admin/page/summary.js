@@ -9,7 +9,7 @@ import { live, on } from "./live.js";
 const TILES = [
   { title: "Requests", unit: "/s", series: "requests", value: rate, under: (of) => `${count(of.requests_total)} in all` },
   { title: "Queries", unit: "/s", series: "queries", value: rate, under: perRequest },
-  { title: "In the database", unit: "per s", series: "database", value: seconds, under: (of) => `${seconds(of.database_seconds)} in all` },
+  { title: "Database", unit: "/s", series: "database", value: seconds, under: (of) => `${seconds(of.database_seconds)} in all` },
   { title: "Errors", unit: "/s", series: "errors", value: rate, kind: "bad", under: (of) => `${count(of.errors_total)} in all` },
   { title: "Connections", value: () => count(live.overview.connections_open), under: (of) => `${count(of.connections_total)} in all` },
   { title: "Findings", value: () => count(live.findings?.length ?? 0), under: severities, class: "findings-tile" },
@@ -34,7 +34,7 @@ export function startSummary(section) {
     const line = tile.series ? sparkline(tile.kind) : null;
     const node = h(
       "div",
-      { class: `tile ${tile.class ?? ""}`, title: tile.series ? `Per second; the line shows the last ${SPAN}.` : null },
+      { class: `tile ${tile.class ?? ""}`, title: tile.series ? `Per second; the line goes back ${SPAN}.` : null },
       h("span", { class: "title" }, tile.title),
       h("span", { class: "value" }, value, tile.unit ? h("small", {}, ` ${tile.unit}`) : null),
       under,

@@ -8,7 +8,7 @@ import { filterBy, place } from "./place.js";
 export const LIMIT = 200;
 
 // `columns`: {title, text(entry) or fill(cell, entry), number, wide, order, link}. A column with `order` sorts by that
-// order of the API; one with `link` holds the row's link.
+// order of the API; one with `link` holds the row's link, and what `also(node, entry)` says beside it.
 export function table({ caption, columns, key, href, order = "" }) {
   const heads = columns.map((column) => head(column));
   const body = h("tbody", { class: href ? "links" : "" });
@@ -51,15 +51,17 @@ function row(columns, href, first) {
     const cell = h("td", { class: classOf(column) });
     const inner = column.link && href ? h("a", { href: "", "data-rove": true }) : cell;
     if (inner !== cell) cell.append(inner);
-    return { column, cell, inner };
+    const beside = column.also ? cell.appendChild(h("span", { class: "also" })) : null;
+    return { column, cell, inner, beside };
   });
   const node = h("tr", {}, cells.map(({ cell }) => cell));
   function update(next) {
     entry = next;
-    for (const { column, cell, inner } of cells) {
+    for (const { column, cell, inner, beside } of cells) {
       if (inner !== cell) set(inner, "href", href(entry));
       if (column.fill) column.fill(inner, entry);
       else say(inner, column.text(entry));
+      if (beside) column.also(beside, entry);
     }
   }
   update(entry);

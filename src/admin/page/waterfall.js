@@ -1,20 +1,18 @@
 // The queries of a request against time. Repeats of one statement are one row, the app's own time is the space between.
 
 import { h } from "./dom.js";
-import { count, plural, seconds, words } from "./format.js";
+import { count, plural, seconds } from "./format.js";
 import { link } from "./place.js";
 import { sql } from "./sql.js";
 
 // A pause that is worth a row of its own, as a share of the whole.
 const GAP = 0.04;
-const ROWS = 400;
 const TICKS = 4;
 
 export function waterfall(request) {
-  const all = request.timeline ?? [];
-  const end = Math.max(request.duration_seconds, ...all.map((one) => one.start_seconds + one.seconds), 1e-9);
-  const shown = all.slice(0, ROWS);
-  const missing = (request.timeline_queries_left_out ?? 0) + all.slice(ROWS).reduce((sum, one) => sum + one.calls, 0);
+  const shown = request.timeline;
+  const end = Math.max(request.duration_seconds, ...shown.map((one) => one.start_seconds + one.seconds), 1e-9);
+  const missing = request.timeline_queries_left_out;
   return [
     h("h3", {}, "Queries in order"),
     missing
@@ -22,7 +20,7 @@ export function waterfall(request) {
       : null,
     shown.length ? null : h("p", { class: "empty" }, "pgscope has kept no query of this request."),
     shown.length
-      ? h("div", { class: "waterfall" }, axis(end), transactions(request.transactions ?? [], end), h("ol", {}, rows(shown, end)))
+      ? h("div", { class: "waterfall" }, axis(end), transactions(request.transactions, end), h("ol", {}, rows(shown, end)))
       : null,
   ].filter(Boolean);
 }
@@ -37,9 +35,11 @@ function axis(end) {
 }
 
 function bar(kind, start, length, end) {
+  // A transaction may have begun before the first query.
+  const from = Math.max(0, start);
   const node = h("span", { class: kind });
-  node.style.left = `${Math.min(99.6, (100 * start) / end)}%`;
-  node.style.width = `${Math.max(0.4, Math.min(100, (100 * length) / end))}%`;
+  node.style.left = `${Math.min(99.6, (100 * from) / end)}%`;
+  node.style.width = `${Math.max(0.4, (100 * (Math.min(end, start + length) - from)) / end)}%`;
   return node;
 }
 
@@ -92,7 +92,7 @@ function queryRow(one, end) {
   const label = h(
     "summary",
     { class: "label" },
-    h("b", {}, [one.verb, one.table].filter(Boolean).join(" ")),
+    h("b", {}, [one.verb, one.table].filter(Boolean).join(" ") || "statement that is no longer kept"),
     folded ? h("span", { class: "times" }, `×${count(one.calls)}`) : null,
     one.errors ? h("span", { class: "pill critical" }, plural(one.errors, "error")) : null,
     h("small", {}, [seconds(one.database_seconds), plural(one.rows, "row"), one.callsite].filter(Boolean).join(" · ")),
@@ -104,7 +104,7 @@ function queryRow(one, end) {
   return h(
     "li",
     { class: "line" },
-    h("details", {}, label, h("p", {}, said, " ", h("a", { href: link("statements", one.fingerprint, {}) }, words("statement"))), sql(one.query)),
+    h("details", {}, label, h("p", {}, said, " ", h("a", { href: link("statements", one.fingerprint, {}) }, "Statement")), one.query ? sql(one.query) : null),
     h("div", { class: "track", "aria-hidden": "true" }, mark),
   );
 }

@@ -335,7 +335,7 @@ async fn statements_sessions_and_boundaries_are_listed() {
 }
 
 #[tokio::test]
-async fn the_page_links_to_everything_else() {
+async fn the_page_and_all_it_loads_are_there() {
     let server = start(state()).await;
     let page = server.get("/", "").await;
     assert!(page.head.contains("content-type: text/html; charset=utf-8"));

@@ -12,7 +12,7 @@ export function startDetails(dialog) {
   const kind = h("span", { class: "quiet" });
   const close = h("button", { type: "button", class: "icon", "aria-label": "Close", title: "Close (Escape)", click: leave }, "✕");
   const body = h("div", { class: "body" });
-  dialog.append(h("header", {}, h("div", {}, kind, title), close), body);
+  dialog.append(h("div", { class: "head" }, h("div", {}, kind, title), close), body);
   let abort = new AbortController();
   let came = null;
 

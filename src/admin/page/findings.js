@@ -4,7 +4,7 @@ import { sparkline } from "./chart.js";
 import { h, keyed, replace, say, set } from "./dom.js";
 import { anyChosen, hasRoute, hasText, is } from "./filter.js";
 import { fixOf } from "./fix.js";
-import { ago, count, exact, plural, seconds, title, words } from "./format.js";
+import { CONFIDENCE, ago, count, exact, plural, seconds, title, words } from "./format.js";
 import { SPAN, cause, trend } from "./history.js";
 import { live, now } from "./live.js";
 import { go, link, place } from "./place.js";
@@ -18,20 +18,6 @@ const EVIDENCE = {
   run: ["seen in a run", "The same query several times in a row, with other values."],
   count: ["counted", "The query ran often in one request, not always in a row."],
   measured: ["measured", "A figure passed its limit."],
-};
-
-// How far a boundary can be trusted: docs of /api/v1/boundaries.
-export const CONFIDENCE = {
-  trace: "exact",
-  connection: "exact",
-  probe: "high",
-  pool_check: "high",
-  discard: "high",
-  route: "medium",
-  transaction: "medium",
-  anchor: "medium",
-  gap: "low",
-  none: "low",
 };
 
 export function worstFirst(a, b) {

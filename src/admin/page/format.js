@@ -65,6 +65,20 @@ export function ago(time, now) {
   return `${Math.round(age / 86400)} days ago`;
 }
 
+// How far each way to tell requests apart can be trusted.
+export const CONFIDENCE = {
+  trace: "exact",
+  connection: "exact",
+  probe: "high",
+  pool_check: "high",
+  discard: "high",
+  route: "medium",
+  transaction: "medium",
+  anchor: "medium",
+  gap: "low",
+  none: "low",
+};
+
 const NAMES = {
   n_plus_one: "N+1 queries",
   forward_fk: "forward foreign key",

@@ -43,7 +43,7 @@ export function healthView(view) {
       replace(boundaries.body, h("p", { class: "quiet" }, problem));
     }
   }
-  const refresh = poll(fetchThem, () => EVERY * (place().tab === "health" ? 1 : 6), () => !paused());
+  const refresh = poll(fetchThem, () => EVERY * (place().tab === "health" ? 1 : 2), () => !paused());
 
   function show() {
     if (!live.overview) return;

@@ -1,7 +1,7 @@
 // Says in words what is incomplete, so that no figure passes for more than it is.
 
 import { h, keyed, say } from "./dom.js";
-import { clock, plural, words } from "./format.js";
+import { CONFIDENCE, clock, count, plural, words } from "./format.js";
 import { live, on } from "./live.js";
 import { link } from "./place.js";
 
@@ -31,10 +31,19 @@ function reasons(counts, name) {
 // Tables that forget the oldest by design.
 export const RINGS = new Set(["recent_requests"]);
 
+// Share of requests that are told apart by a guess. A few are everywhere: a pause within a request is one.
+const WORTH_A_WORD = 0.01;
+
 let boundaries = [];
 
 export function noteBoundaries(entries) {
   boundaries = entries;
+}
+
+function guesses() {
+  const kinds = boundaries.flatMap((one) => Object.entries(one.requests));
+  const sum = (some) => some.reduce((all, [, number]) => all + number, 0);
+  return [sum(kinds.filter(([kind]) => CONFIDENCE[kind] === "low" || CONFIDENCE[kind] === "medium")), sum(kinds)];
 }
 
 function* notices() {
@@ -59,11 +68,9 @@ function* notices() {
     const names = evicting.map((one) => words(one.table)).join(", ");
     yield ["quiet", "full", `Full tables: ${names}. What has no place of its own is counted as “other”.`];
   }
-  const guessed = boundaries.filter((one) => one.confidence === "low" || one.confidence === "medium");
-  if (guessed.length) {
-    const worst = guessed.some((one) => one.confidence === "low") ? "low" : "medium";
-    const clients = plural(guessed.length, "kind of client", "kinds of clients");
-    yield ["quiet", "guessed", `Where requests begin is a guess (confidence ${worst}) for ${clients}: counts per request may be off.`];
+  const [guessed, all] = guesses();
+  if (guessed > all * WORTH_A_WORD) {
+    yield ["quiet", "guessed", `Where ${plural(guessed, "request")} of ${count(all)} began is a guess: their counts may be off.`];
   }
 }
 

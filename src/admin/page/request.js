@@ -10,8 +10,24 @@ import { fixOf } from "./fix.js";
 import { waterfall } from "./waterfall.js";
 
 export async function request(id, signal) {
-  const { request: entry } = await ask(`requests/${encodeURIComponent(id)}`, {}, signal);
-  return { title: entry.route, kind: "Request", parts: [head(entry), found(entry), ...waterfall(entry)] };
+  try {
+    const { request: entry } = await ask(`requests/${encodeURIComponent(id)}`, {}, signal);
+    return { title: entry.route, kind: "Request", parts: [head(entry), found(entry), ...waterfall(entry)] };
+  } catch (error) {
+    // pgscope forgets the oldest; this page may still have what the list said of it.
+    const entry = live.requests.find((one) => String(one.id) === id);
+    if (!entry || error.name === "AbortError") throw error;
+    const gone = h("p", { class: "notice warning" }, `${error.message} This is what the list said; its queries one by one are gone.`);
+    return { title: entry.route, kind: "Request", parts: [gone, head(entry), found(entry), ...statements(entry)] };
+  }
+}
+
+function statements(entry) {
+  const rows = entry.statements.map((one) => {
+    const statement = h("a", { href: link("statements", one.fingerprint, {}) }, h("code", {}, one.fingerprint));
+    return h("li", {}, statement, ` ×${count(one.calls)}, ${seconds(one.seconds)}`);
+  });
+  return [h("h3", {}, "Its statements with most time"), h("ul", { class: "raised" }, rows)];
 }
 
 function head(entry) {

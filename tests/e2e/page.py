@@ -1,0 +1,409 @@
+"""The page of the admin address in a real browser: Debian's Chromium before pgscope, the shop and a real PostgreSQL.
+
+Usage: page.py [--only WORD] [--screenshots DIR]. The binary is PGSCOPE_BIN or the release build.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness.venv import run_in_venv
+
+run_in_venv(Path(__file__).resolve().parent / "requirements-page.txt")
+
+from harness import strangers
+from harness.browser import PHONE, Reader, chromium
+from harness.console import Checks, eventually, say
+from harness.debian import installed
+from harness.flood import Flood
+from harness.postgres import Postgres
+from harness.process import folder
+from harness.servers import Gunicorn, Pgscope, binary, get, seeded
+from harness.traffic import Shopper, drive, plan
+
+TABS = ["findings", "requests", "statements", "sessions", "health"]
+PLANTED = "planted/forward/"
+LIMIT = 200  # rows that a table shows
+STATEMENTS = 5000
+TOKEN = "a-token-of-this-test"
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--only", default="")
+    options.add_argument("--screenshots", type=Path)
+    options = options.parse_args()
+    checks = Checks("e2e-page")
+    program = installed("chromium", "chromium")
+    if not program:
+        say("skipped: the page in a browser, for want of Chromium")
+        return 0
+    binary()  # ends here where there is none
+    postgres = Postgres()
+    database = seeded(postgres)
+    with chromium(program) as browser:
+        with Pgscope(postgres.address) as scope, Gunicorn(scope.address, database, conn_max_age=600, pgscope_comments=1) as shop:
+            say("visiting the shop")
+            drive(shop.address, plan(3, executemany=True))
+            eventually(lambda: PLANTED in [finding["route"] for finding in scope.api("findings")], "the planted N+1 is found")
+            for case in CASES:
+                run(options, checks, case, browser, scope, shop)
+            if options.screenshots:
+                screenshots(options.screenshots, browser, scope, shop)
+        for case in OWN_PGSCOPE:
+            run(options, checks, case, browser, postgres, database)
+    return checks.finish()
+
+
+def run(options, checks, case, *arguments):
+    """One case, if it is asked for."""
+    if options.only in case.__name__:
+        with checks.guard(case.__name__):
+            say(case.__name__)
+            case(checks, *arguments)
+
+
+def findings(checks, browser, scope, shop):
+    """Which page, which line, which fix, at the top; the fix goes to the clipboard."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open()
+        card = page.locator(".finding").first
+        card.wait_for()
+        shown = card.inner_text()
+        worst = max((one for one in scope.api("findings") if one["severity"] == "critical"), key=lambda one: one["wasted_seconds"])
+        checks.equal(worst["route"], PLANTED, "the planted N+1 over 24 books is the worst")
+        for word in ("critical", "N+1 queries", PLANTED, "shop/planted.py:", 'select_related("author")', "proven", "wasted", "requests"):
+            checks.that(word in shown, f"the first card says {word}", shown)
+        checks.that(not card.locator("pre").is_visible(), "the query is folded")
+        card.locator("summary").click()
+        checks.that("shop_author" in card.locator("pre").inner_text(), "the query unfolds")
+        card.locator(".copy").click()
+        eventually(lambda: "Copied" in card.locator(".copy").inner_text(), "the button confirms")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        checks.equal(copied, 'select_related("author")', "the fix in the clipboard")
+        before = card.locator(".facts span").first.inner_text()
+        Shopper(shop.address).get(f"/{PLANTED}")
+        eventually(lambda: card.locator(".facts span").first.inner_text() != before, "the count goes on by itself")
+        eventually(lambda: card.locator(".sparkline .line").get_attribute("d"), "the trend is drawn")
+        checks.that(card.locator("pre").is_visible(), "the query stays unfolded as figures change")
+        order = [severity for severity in reader.texts(".finding .pill")]
+        checks.equal(order, sorted(order, key=["critical", "warning", "info"].index), "the worst severity first")
+        card.get_by_text("Requests of this page").click()
+        rows = reader.until(".requests td.route a", "the requests of the page are listed")
+        checks.equal(set(rows), {PLANTED}, "only those of the page")
+        page.go_back()
+        page.locator(".finding").first.get_by_text("Statement").click()
+        reader.until("#details .histogram tr", "the statement opens")
+        well(checks, reader, "findings")
+
+
+def requests(checks, browser, scope, shop):
+    """The list lives; one opens as a waterfall with repeats folded, its time split, its findings and its transactions."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open("#requests")
+        page.wait_for_selector(".requests tbody tr")
+        newest = max(request["id"] for request in scope.api("requests"))
+        Shopper(shop.address).get("/order/7/")
+        reader.until('.requests td.route a[href^="#requests/"]', "a new request is listed by itself", lambda rows: "order/<int:number>/" in rows[0])
+        checks.that(max(request["id"] for request in scope.api("requests")) > newest, "it has a new id")
+        page.fill("#filter-route", PLANTED)
+        reader.until(".requests td.route a", "filtered by route", lambda rows: set(rows) == {PLANTED})
+        page.locator(".requests td.route").first.click()
+        lines = reader.until("#details .line .label", "the waterfall is drawn")
+        checks.that(any("shop_author" in line and "×24" in line for line in lines), "24 queries of one statement are one row", lines)
+        said = page.inner_text("#details")
+        for word in ("N+1 queries", 'select_related("author")', "Database", "App", "shop/planted.py:"):
+            checks.that(word in said, f"the request says {word}", said)
+        wide = page.locator("#details .mark.folded").first.bounding_box()["width"]
+        single = page.locator("#details .mark:not(.folded)").first.bounding_box()["width"]
+        checks.that(wide > single, "the loop is longer than a query", (wide, single))
+        page.keyboard.press("Escape")
+        page.fill("#filter-route", "order/<int:number>/")
+        reader.until(".requests td.route a", "filtered by another route", lambda rows: set(rows) == {"order/<int:number>/"})
+        page.locator(".requests td.route a").first.click()
+        lines = reader.until("#details .line .label", "the other request opens")
+        checks.that("transaction" in " ".join(lines), "its transaction is drawn", lines)
+        page.click("#details button[aria-label=Close]")
+        page.fill("#filter-route", "")
+        page.click("[data-order=queries]")
+        counts = reader.until(".requests td.number:nth-child(3)", "the worst by queries", lambda cells: len(cells) > 5)
+        counts = [int(cell.replace(",", "")) for cell in counts]
+        checks.equal(counts, sorted(counts, reverse=True), "most queries first")
+        well(checks, reader, "requests")
+
+
+def statements(checks, browser, scope, _shop):
+    """Sorted by a click on a column; one opens with a histogram that adds up to its calls."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open("#statements")
+        page.wait_for_selector(".statements tbody tr")
+        page.get_by_role("button", name="Calls").click()
+        most = max(one["calls"] for one in scope.api("statements"))
+        reader.until(".statements tbody tr:first-child td:nth-child(2)", "sorted by calls", lambda cells: cells == [f"{most:,}"])
+        checks.equal(page.get_attribute(".statements th:nth-child(2)", "aria-sort"), "descending", "the column says so")
+        page.fill("#filter-text", "shop_author")
+        reader.until(".statements .statement b", "filtered by text", lambda rows: len(rows) < 20)
+        page.select_option("#filter-detector", "n_plus_one")
+        reader.until(".statements td.statement", "filtered by detector", lambda rows: all("N+1" in row for row in rows))
+        page.get_by_text("SELECT shop_author").first.click()
+        counts = reader.until("#details .histogram td:nth-child(3)", "the histogram is drawn")
+        fingerprint = page.url.split("statements/")[1].split("?")[0]
+        calls = next(one["calls"] for one in scope.api("statements") if one["fingerprint"] == fingerprint)
+        checks.equal(sum(int(count.replace(",", "")) for count in counts), calls, "the histogram has each call once")
+        said = page.inner_text("#details")
+        checks.that(PLANTED in said and 'select_related("author")' in said, "who names it", said)
+        page.locator("#details .raised a").first.click()
+        page.wait_for_selector(".finding details[open]")
+        checks.that(PLANTED in page.locator(".finding:has(details[open])").inner_text(), "leads to the finding")
+        well(checks, reader, "statements")
+
+
+def sessions_and_health(checks, browser, scope, _shop):
+    """The rest of the tabs says what the API says."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open()
+        reader.tab("sessions")
+        open_now = len(scope.api("sessions"))
+        reader.until(".sessions tbody tr", "each session is a row", lambda rows: len(rows) == open_now)
+        reader.tab("health")
+        said = page.inner_text("#view")
+        words = ["trace", "exact", "requests by", "Statements", "of 1,000", "answers", "Profiling", "/metrics", "none"]
+        for word in words:
+            checks.that(word.lower() in said.lower(), f"health says {word}", said)
+        for link in page.locator(".addresses a").all():
+            checks.equal(get(scope.admin, link.get_attribute("href"))[0], 200, f"{link.inner_text()} is there")
+        well(checks, reader, "sessions and health")
+
+
+def links(checks, browser, scope, _shop):
+    """A link leads to tab, entry and filters again, after a reload too; Back goes back."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open()
+        reader.tab("requests")
+        page.fill("#filter-route", PLANTED)
+        reader.until(".requests td.route a", "filtered", lambda rows: set(rows) == {PLANTED})
+        page.locator(".requests td.route a").first.click()
+        title = reader.until("#details .line .label", "the request opens")
+        page.reload()
+        again = reader.until("#details .line .label", "it is open after a reload")
+        checks.equal(again, title, "the same request")
+        checks.equal(page.input_value("#filter-route"), PLANTED, "the filter is there after a reload")
+        page.go_back()
+        page.wait_for_selector("#details", state="hidden")
+        checks.equal(set(reader.until(".requests td.route a", "the list is back")), {PLANTED}, "Back keeps the filter")
+        page.go_back()
+        page.wait_for_selector(".finding")
+        checks.equal(page.get_attribute("#tab-findings", "aria-selected"), "true", "Back to the tab before")
+        page = reader.open("#requests/999999999")
+        reader.until("#details .notice", "a request that is gone is said to be", lambda said: "no longer kept" in said[0])
+        # The browser itself notes a 404.
+        checks.equal([error for error in reader.errors if "404" not in error], [], "links: no error in the console")
+
+
+def pause(checks, browser, scope, shop):
+    """Paused, nothing changes and the page says so; resumed, all is there."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open("#requests")
+        page.wait_for_selector(".requests tbody tr")
+        page.click("#pause")
+        reader.until("#notices .notice", "the page says that it is paused", lambda said: any("Paused" in one for one in said))
+        before = reader.texts(".requests tbody tr")
+        queries = page.inner_text("#summary")
+        counted = scope.metrics().total("requests_total")
+        Shopper(shop.address).get(f"/{PLANTED}")
+        eventually(lambda: scope.metrics().total("requests_total") > counted, "pgscope counts on")
+        page.click("#tab-statements")
+        page.click("#tab-requests")
+        checks.equal(reader.texts(".requests tbody tr"), before, "no row changes")
+        checks.equal(page.inner_text("#summary"), queries, "no figure changes")
+        page.click("#pause")
+        newest = str(max(one["id"] for one in scope.api("requests")))
+        page.wait_for_selector(f'.requests a[href^="#requests/{newest}"]')
+        checks.equal(page.inner_text("#pause"), "Pause", "live again")
+        well(checks, reader, "pause")
+
+
+def keyboard(checks, browser, scope, _shop):
+    """All of it without a mouse, and the focus can be seen and is not lost."""
+    with Reader(browser, scope.url) as reader:
+        page = reader.open()
+        page.wait_for_selector(".finding")
+        keys = page.keyboard
+        keys.press("/")
+        checks.equal(reader.focused(), "filter-text", "/ goes to the filter")
+        keys.type("planted")
+        keys.press("Escape")
+        keys.press("Escape")
+        checks.equal(reader.focused() == "filter-text", False, "Escape leaves the empty filter")
+        keys.press("2")
+        page.wait_for_selector(".requests tbody tr")
+        page.focus("#tab-requests")
+        keys.press("ArrowRight")
+        page.wait_for_selector(".statements tbody tr")
+        checks.equal(reader.focused(), "Statements", "arrows go from tab to tab")
+        keys.press("ArrowDown")
+        keys.press("ArrowDown")
+        row = reader.focused()
+        checks.that("SELECT" in row or "UPDATE" in row or "INSERT" in row, "arrows go into the list", row)
+        seen = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        checks.that(seen != "none", "the focus can be seen", seen)
+        keys.press("Enter")
+        page.wait_for_selector("#details[open] .histogram")
+        keys.press("Escape")
+        page.wait_for_selector("#details", state="hidden")
+        checks.equal(reader.focused(), row, "Escape closes, the focus is where it was")
+        keys.press("1")
+        page.wait_for_selector(".finding")
+        heading = page.locator(".finding h2 a").first
+        heading.focus()
+        keys.press("Enter")
+        checks.that(page.locator(".finding pre").first.is_visible(), "Enter unfolds a finding")
+        well(checks, reader, "keyboard")
+
+
+def accessible(checks, browser, scope, _shop):
+    """axe finds nothing on any tab and in any drawer, in dark and light, wide and narrow; nothing is wider than a phone."""
+    for scheme in ("light", "dark"):
+        for name, size in (("wide", {"width": 1280, "height": 900}), ("phone", PHONE)):
+            with Reader(browser, scope.url, size, color_scheme=scheme) as reader:
+                page = reader.open()
+                page.wait_for_selector(".finding")
+                for tab in TABS:
+                    reader.tab(tab)
+                    judged(checks, reader, f"{tab}, {scheme}, {name}")
+                for tab in ("requests", "statements"):
+                    page.evaluate(f"location.hash = '#{tab}?text={'planted' if tab == 'requests' else 'shop_author'}'")
+                    page.locator(f".{tab} a[data-rove]:visible").first.click()
+                    reader.until("#details :is(.line, .histogram)", f"an entry of {tab} opens")
+                    for fold in page.locator("#details summary").all()[:3]:
+                        fold.click()
+                    judged(checks, reader, f"an entry of {tab}, {scheme}, {name}")
+                    page.keyboard.press("Escape")
+                    page.wait_for_selector("#details", state="hidden")
+                well(checks, reader, f"{scheme}, {name}")
+    with Reader(browser, scope.url, color_scheme="light") as reader:
+        page = reader.open()
+        background = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(background)
+        page.click("#theme")
+        page.click("#theme")
+        dark = page.evaluate(background)
+        checks.that(light != dark, "the button changes the colours", (light, dark))
+        page.reload()
+        checks.equal(page.evaluate(background), dark, "the choice stays")
+
+
+def judged(checks, reader, what):
+    """Nobody is kept out of what is on the screen."""
+    checks.equal(reader.violations(), [], f"axe: {what}")
+    checks.equal(reader.overflow(), 0, f"no sideways scrolling: {what}")
+
+
+def well(checks, reader, what):
+    """Nothing in the console, nothing from elsewhere."""
+    checks.equal(reader.errors, [], f"{what}: no error in the console")
+    checks.equal(reader.origins - {reader.url, "about://"} - {"://"}, set(), f"{what}: asks nobody else")
+
+
+def other_origins(checks, browser, scope, _shop):
+    """A page of another origin can neither read nor drive anything, and a name that leads here is no way in."""
+    strangers.check(checks, browser, scope)
+
+
+def words_for_losses(checks, browser, postgres, database):
+    """What is incomplete is said in words: requests that are guessed, queries left out, a stream that is gone."""
+    with Pgscope(postgres.address) as scope, Reader(browser, scope.url) as reader:
+        with Flood(scope.address, postgres.user, database) as flood:
+            flood.one_request(300)
+            flood.guessed()
+            page = reader.open("#requests")
+            notes = "#notices .notice"
+            reader.until(notes, "guessed requests", lambda said: any("guess" in one for one in said))
+            reader.until(".requests td.number:nth-child(3)", "the long request is listed", lambda cells: "300" in cells)
+            page.locator(".requests tr", has_text="300").locator("a").first.click()
+            reader.until("#details .notice", "queries that are left out", lambda said: "200 queries" in " ".join(said))
+            checks.that(not reader.errors, "no error in the console so far", reader.errors)
+            page.keyboard.press("Escape")
+        scope.child.stop()
+        said = reader.until(notes, "a lost stream", lambda said: any("lost" in one or "refused" in one for one in said))
+        checks.that(any("Figures are those of" in one for one in said), "and of when the figures are", said)
+
+
+def token(checks, browser, postgres, _database):
+    """With a token: nothing without it, everything with it as password."""
+    file = folder() / "token"
+    file.write_text(TOKEN)
+    file.chmod(0o600)
+    with Pgscope(postgres.address, "--admin-token-file", file) as scope:
+        for path in ("/", "/page/main.js", "/api/v1/findings", "/api/v1/events"):
+            checks.equal(get(scope.admin, path)[0], 401, f"{path} without the token")
+        with Reader(browser, scope.url, http_credentials={"username": "me", "password": "wrong"}) as reader:
+            checks.equal(reader.page.goto(scope.url).status, 401, "a wrong token")
+        with Reader(browser, scope.url, http_credentials={"username": "me", "password": TOKEN}) as reader:
+            reader.open()
+            reader.until("#summary .tile b", "the page lives with the token as password", lambda said: "–" not in said)
+            well(checks, reader, "token")
+
+
+def busy(checks, browser, postgres, database):
+    """5,000 statements and hundreds of requests a second: few rows, a click that answers, words for what is not shown."""
+    file = folder() / "pgscope.toml"
+    file.write_text(f"[stats]\nstatements = {STATEMENTS + 100}\n")
+    with Pgscope(postgres.address, "--config", file) as scope, Flood(scope.address, postgres.user, database) as flood:
+        flood.statements(STATEMENTS)
+        flood.start()
+        with Reader(browser, scope.url) as reader:
+            page = reader.open("#requests")
+            reader.until(".requests .note", "requests that came too fast", lambda said: "came too fast" in " ".join(said))
+            eventually(lambda: page.locator(".requests tbody tr").count() == LIMIT, "the list is full")
+            for _ in range(5):
+                before = page.locator(".requests tbody a").first.get_attribute("href")
+                eventually(lambda: page.locator(".requests tbody a").first.get_attribute("href") != before, "the list goes on")
+                checks.equal(page.locator(".requests tbody tr").count(), LIMIT, "rows while requests rush in")
+            checks.that("more requests are not shown" in page.inner_text(".requests .foot"), "how many are not shown")
+            page.hover(".requests tbody tr:nth-child(3)")
+            held = page.locator(".requests tbody tr:nth-child(3) a").get_attribute("href")
+            reader.until(".requests .held", "rows wait while the pointer is on them", lambda said: "newer waiting" in said[0])
+            checks.equal(page.locator(".requests tbody tr:nth-child(3) a").get_attribute("href"), held, "and do not run away")
+            page.click(".requests tbody tr:nth-child(3) td.route")
+            reader.until("#details h3", "a click answers")
+            page.keyboard.press("Escape")
+            reader.tab("statements")
+            foot = reader.until(".statements .foot", "how many statements are not shown", lambda said: "more statements are not shown" in said[0])
+            left = int(foot[0].split("; ")[1].split(" ")[0].replace(",", ""))
+            checks.that(left >= STATEMENTS - LIMIT, "all but those shown", foot)
+            checks.equal(page.locator(".statements tbody tr").count(), LIMIT, "rows of 5,000 statements")
+            page.fill("#filter-text", flood.name(STATEMENTS - 1))
+            reader.until(".statements tbody tr", "one of 5,000 is found", lambda rows: len(rows) == 1)
+            checks.that(scope.metrics().total("requests_total") > 1000, "it was busy")
+            errors = [error for error in reader.errors if "404" not in error]
+            checks.equal(errors, [], "busy: no error in the console")
+
+
+def screenshots(target, browser, scope, shop):
+    """Each tab and each drawer, light and dark, wide and on a phone."""
+    target.mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        for name, size in (("", {"width": 1280, "height": 800}), ("-phone", PHONE)):
+            with Reader(browser, scope.url, size, color_scheme=scheme) as reader:
+                page = reader.open()
+                drive(shop.address, plan(2, executemany=True))
+                for tab in TABS:
+                    reader.tab(tab)
+                    page.screenshot(path=target / f"{tab}-{scheme}{name}.png")
+                for tab, text in (("requests", PLANTED), ("statements", "shop_author")):
+                    page.evaluate(f"location.hash = '#{tab}?text={text}'")
+                    page.locator(f".{tab} a[data-rove]:visible").first.click()
+                    reader.until("#details :is(.line, .histogram)", f"an entry of {tab} opens")
+                    page.screenshot(path=target / f"{tab.removesuffix('s')}-{scheme}{name}.png")
+                    page.keyboard.press("Escape")
+                    page.wait_for_selector("#details", state="hidden")
+    say(f"screenshots are in {target}")
+
+
+CASES = [findings, requests, statements, sessions_and_health, links, pause, keyboard, accessible, other_origins]
+OWN_PGSCOPE = [words_for_losses, token, busy]
+
+if __name__ == "__main__":
+    sys.exit(main())

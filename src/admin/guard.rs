@@ -9,8 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 /// Paths that an orchestrator asks without a token.
 const OPEN_PATHS: [&str; 2] = ["/livez", "/readyz"];
 
-/// Either scheme; a browser knows the first one and asks for a name and a password.
-const CHALLENGE: &str = r#"Basic realm="pgscope", Bearer"#;
+/// Either scheme, one a header: Chromium reads a header as one challenge and would ask nobody for two in one.
+const CHALLENGES: &[(header::HeaderName, &str)] = &[
+    (header::WWW_AUTHENTICATE, r#"Basic realm="pgscope""#),
+    (header::WWW_AUTHENTICATE, "Bearer"),
+];
 
 /// The rules of one admin address.
 pub(super) struct Guard {
@@ -41,7 +44,7 @@ impl Guard {
         if !self.knows_host(uri, headers) {
             let text = "This Host is not an address of pgscope's admin interface. \
                         Name it in admin.allowed_hosts to permit it.\n";
-            return refuse(StatusCode::MISDIRECTED_REQUEST, text, None);
+            return refuse(StatusCode::MISDIRECTED_REQUEST, text, &[]);
         }
         if method != Method::GET {
             let allow = (header::ALLOW, "GET");
@@ -141,13 +144,12 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 fn refuse(
     status: StatusCode,
     text: &'static str,
-    header: Option<(header::HeaderName, &'static str)>,
+    headers: &[(header::HeaderName, &'static str)],
 ) -> Result<(), Box<Response>> {
     let mut response = (status, text).into_response();
-    if let Some((name, value)) = header {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+    for (name, value) in headers {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().append(name, value);
     }
     Err(Box::new(response))
 }

@@ -12,8 +12,8 @@ from harness.venv import run_in_venv
 
 run_in_venv(Path(__file__).resolve().parent / "requirements-page.txt")
 
-from harness import strangers
-from harness.browser import PHONE, Reader, chromium
+from harness import pictures, strangers
+from harness.browser import PHONE, TABS, WIDE, Reader, chromium
 from harness.console import Checks, eventually, say
 from harness.debian import installed
 from harness.flood import Flood
@@ -22,7 +22,6 @@ from harness.process import folder
 from harness.servers import Gunicorn, Pgscope, binary, get, seeded
 from harness.traffic import Shopper, drive, plan
 
-TABS = ["findings", "requests", "statements", "sessions", "health"]
 PLANTED = "planted/forward/"
 LIMIT = 200  # rows that a table shows
 STATEMENTS = 5000
@@ -47,21 +46,21 @@ def main():
             say("visiting the shop")
             drive(shop.address, plan(3, executemany=True))
             eventually(lambda: PLANTED in [finding["route"] for finding in scope.api("findings")], "the planted N+1 is found")
-            for case in CASES:
-                run(options, checks, case, browser, scope, shop)
+            run(options.only, checks, CASES, browser, scope, shop)
             if options.screenshots:
-                screenshots(options.screenshots, browser, scope, shop)
-        for case in OWN_PGSCOPE:
-            run(options, checks, case, browser, postgres, database)
+                with checks.guard("screenshots"):
+                    pictures.take(options.screenshots, browser, scope, shop)
+        run(options.only, checks, OWN_PGSCOPE, browser, postgres, database)
     return checks.finish()
 
 
-def run(options, checks, case, *arguments):
-    """One case, if it is asked for."""
-    if options.only in case.__name__:
-        with checks.guard(case.__name__):
-            say(case.__name__)
-            case(checks, *arguments)
+def run(only, checks, cases, *arguments):
+    """Those that are asked for."""
+    for case in cases:
+        if only in case.__name__:
+            with checks.guard(case.__name__):
+                say(case.__name__)
+                case(checks, *arguments)
 
 
 def findings(checks, browser, scope, shop):
@@ -265,22 +264,19 @@ def keyboard(checks, browser, scope, _shop):
 def accessible(checks, browser, scope, _shop):
     """axe finds nothing on any tab and in any drawer, in dark and light, wide and narrow; nothing is wider than a phone."""
     for scheme in ("light", "dark"):
-        for name, size in (("wide", {"width": 1280, "height": 900}), ("phone", PHONE)):
+        for name, size in (("wide", WIDE), ("phone", PHONE)):
             with Reader(browser, scope.url, size, color_scheme=scheme) as reader:
                 page = reader.open()
                 page.wait_for_selector(".finding")
                 for tab in TABS:
                     reader.tab(tab)
                     judged(checks, reader, f"{tab}, {scheme}, {name}")
-                for tab in ("requests", "statements"):
-                    page.evaluate(f"location.hash = '#{tab}?text={'planted' if tab == 'requests' else 'shop_author'}'")
-                    page.locator(f".{tab} a[data-rove]:visible").first.click()
-                    reader.until("#details :is(.line, .histogram)", f"an entry of {tab} opens")
+                for tab, text in (("requests", "planted"), ("statements", "shop_author")):
+                    reader.entry(tab, text)
                     for fold in page.locator("#details summary").all()[:3]:
                         fold.click()
                     judged(checks, reader, f"an entry of {tab}, {scheme}, {name}")
-                    page.keyboard.press("Escape")
-                    page.wait_for_selector("#details", state="hidden")
+                    reader.close()
                 well(checks, reader, f"{scheme}, {name}")
     with Reader(browser, scope.url, color_scheme="light") as reader:
         page = reader.open()
@@ -316,6 +312,9 @@ def words_for_losses(checks, browser, postgres, database):
     with Pgscope(postgres.address) as scope, Reader(browser, scope.url) as reader:
         with Flood(scope.address, postgres.user, database) as flood:
             flood.one_request(300)
+            flood.guessed()
+            guesses = lambda: [one for one in scope.api("boundaries") if {"gap", "none"} & one["requests"].keys()]
+            eventually(guesses, "a pause ends a request")
             flood.guessed()
             page = reader.open("#requests")
             notes = "#notices .notice"
@@ -379,27 +378,6 @@ def busy(checks, browser, postgres, database):
             checks.that(scope.metrics().total("requests_total") > 1000, "it was busy")
             errors = [error for error in reader.errors if "404" not in error]
             checks.equal(errors, [], "busy: no error in the console")
-
-
-def screenshots(target, browser, scope, shop):
-    """Each tab and each drawer, light and dark, wide and on a phone."""
-    target.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
-        for name, size in (("", {"width": 1280, "height": 800}), ("-phone", PHONE)):
-            with Reader(browser, scope.url, size, color_scheme=scheme) as reader:
-                page = reader.open()
-                drive(shop.address, plan(2, executemany=True))
-                for tab in TABS:
-                    reader.tab(tab)
-                    page.screenshot(path=target / f"{tab}-{scheme}{name}.png")
-                for tab, text in (("requests", PLANTED), ("statements", "shop_author")):
-                    page.evaluate(f"location.hash = '#{tab}?text={text}'")
-                    page.locator(f".{tab} a[data-rove]:visible").first.click()
-                    reader.until("#details :is(.line, .histogram)", f"an entry of {tab} opens")
-                    page.screenshot(path=target / f"{tab.removesuffix('s')}-{scheme}{name}.png")
-                    page.keyboard.press("Escape")
-                    page.wait_for_selector("#details", state="hidden")
-    say(f"screenshots are in {target}")
 
 
 CASES = [findings, requests, statements, sessions_and_health, links, pause, keyboard, accessible, other_origins]

@@ -87,6 +87,7 @@ def test():
     yield "exec in CI", [PYTHON, "tests/e2e/exec.py"], None
     yield "containers", [PYTHON, "tests/e2e/containers.py"], None
     yield "Prometheus and Grafana", [PYTHON, "tests/e2e/prometheus.py"], None
+    yield "page", [PYTHON, "tests/e2e/page.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
     yield "tees", [PYTHON, "tests/suites/tee_check.py"], None

@@ -176,9 +176,9 @@ async fn a_token_is_demanded_but_for_the_orchestrator() {
         let answer = server.get(path, "").await;
         assert_eq!(answer.status, 401, "{path}");
         assert!(
-            answer
-                .head
-                .contains("www-authenticate: basic realm=\"pgscope\", bearer")
+            answer.head.contains(
+                "www-authenticate: basic realm=\"pgscope\"\r\nwww-authenticate: bearer\r\n"
+            )
         );
     }
     for path in ["/livez", "/readyz"] {

@@ -13,6 +13,7 @@ WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 # A name of another origin that leads here, as the name server of an attacker would have it.
 OTHER = "other.example"
+TABS = ["findings", "requests", "statements", "sessions", "health"]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -70,6 +71,17 @@ class Reader:
         """Choose a tab and wait for what it lists."""
         self.page.click(f"#tab-{name}")
         self.page.wait_for_selector({"findings": ".finding", "health": ".boundaries li"}.get(name, f".{name} tbody tr"))
+
+    def entry(self, tab, text):
+        """Open the first entry of a tab that has this text."""
+        self.page.evaluate("place => { location.hash = place }", f"#{tab}?text={text}")
+        self.page.locator(f".{tab} a[data-rove]:visible", has_text=text).first.click()
+        self.until("#details :is(.line, .histogram)", f"an entry of {tab} opens")
+
+    def close(self):
+        """Close it."""
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_selector("#details", state="hidden")
 
     def focused(self):
         """The text of what has the focus."""

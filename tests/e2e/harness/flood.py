@@ -18,6 +18,7 @@ class Flood:
         self.connect = lambda database=database: Wire(address, user, database)
         self.ending = threading.Event()
         self.thread = None
+        self.silent = None
 
     def __enter__(self):
         self.wire = self.connect()
@@ -28,6 +29,8 @@ class Flood:
         if self.thread:
             self.thread.join()
         self.wire.close()
+        if self.silent:
+            self.silent.close()
 
     @staticmethod
     def name(number):
@@ -47,9 +50,9 @@ class Flood:
         self.wire.query(f"SELECT relname FROM pg_class WHERE oid = 3 {comment('next/')}")
 
     def guessed(self):
-        """A query of a client of which nothing tells where its requests begin."""
-        with self.connect("postgres") as wire:
-            wire.query("SELECT relname FROM pg_class WHERE oid = 4")
+        """A query of a client that keeps its connection and does not tell where its requests begin."""
+        self.silent = self.silent or self.connect("postgres")
+        self.silent.query("SELECT relname FROM pg_class WHERE oid = 4")
 
     def start(self):
         """Requests without an end."""

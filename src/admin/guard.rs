@@ -48,13 +48,12 @@ impl Guard {
         }
         if method != Method::GET {
             let allow = (header::ALLOW, "GET");
-            return refuse(StatusCode::METHOD_NOT_ALLOWED, "GET only.\n", Some(allow));
+            return refuse(StatusCode::METHOD_NOT_ALLOWED, "GET only.\n", &[allow]);
         }
         if !OPEN_PATHS.contains(&uri.path()) && !self.knows_token(headers) {
-            let challenge = (header::WWW_AUTHENTICATE, CHALLENGE);
             let text =
                 "A bearer token is required; a browser gives it as the password of any user.\n";
-            return refuse(StatusCode::UNAUTHORIZED, text, Some(challenge));
+            return refuse(StatusCode::UNAUTHORIZED, text, CHALLENGES);
         }
         Ok(())
     }

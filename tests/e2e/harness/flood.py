@@ -15,7 +15,7 @@ class Flood:
     """One connection that sends what a test asks for; `start` goes on in a thread of its own until the end."""
 
     def __init__(self, address, user, database):
-        self.connect = lambda database=database: Wire(address, user, database)
+        self.connect = lambda: Wire(address, user, database)
         self.ending = threading.Event()
         self.thread = None
         self.silent = None
@@ -51,7 +51,7 @@ class Flood:
 
     def guessed(self):
         """A query of a client that keeps its connection and does not tell where its requests begin."""
-        self.silent = self.silent or self.connect("postgres")
+        self.silent = self.silent or self.connect()
         self.silent.query("SELECT relname FROM pg_class WHERE oid = 4")
 
     def start(self):

@@ -67,11 +67,12 @@ def findings(checks, browser, scope, shop):
     """Which page, which line, which fix, at the top; the fix goes to the clipboard."""
     with Reader(browser, scope.url) as reader:
         page = reader.open()
-        card = page.locator(".finding").first
-        card.wait_for()
+        page.wait_for_selector(".finding")
+        top = page.locator(".finding").first.inner_text()
+        # Which of the planted ones wastes most is up to the machine.
+        checks.that("critical" in top and "N+1 queries" in top and "planted/" in top, "a planted N+1 is at the top", top)
+        card = page.locator(".finding", has_text=PLANTED).first
         shown = card.inner_text()
-        worst = max((one for one in scope.api("findings") if one["severity"] == "critical"), key=lambda one: one["wasted_seconds"])
-        checks.equal(worst["route"], PLANTED, "the planted N+1 over 24 books is the worst")
         for word in ("critical", "N+1 queries", PLANTED, "shop/planted.py:", 'select_related("author")', "proven", "wasted", "requests"):
             checks.that(word in shown, f"the first card says {word}", shown)
         checks.that(not card.locator("pre").is_visible(), "the query is folded")
@@ -92,7 +93,7 @@ def findings(checks, browser, scope, shop):
         rows = reader.until(".requests td.route a", "the requests of the page are listed")
         checks.equal(set(rows), {PLANTED}, "only those of the page")
         page.go_back()
-        page.locator(".finding").first.get_by_text("Statement").click()
+        page.locator(".finding", has_text=PLANTED).first.get_by_text("Statement").click()
         reader.until("#details .histogram tr", "the statement opens")
         well(checks, reader, "findings")
 

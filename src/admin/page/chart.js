@@ -5,9 +5,6 @@ import { svg, set } from "./dom.js";
 const WIDTH = 120;
 const HEIGHT = 28;
 
-// Fewer points than this stand at the right, where now is.
-const SLOTS = 20;
-
 // A line over its area.
 export function sparkline(kind = "") {
   const area = svg("path", { class: "area" });
@@ -20,12 +17,11 @@ export function sparkline(kind = "") {
   );
   function update(points) {
     const top = Math.max(...points, 0) || 1;
-    const slots = Math.max(SLOTS, points.length);
-    const x = (index) => WIDTH - ((points.length - 1 - index) * WIDTH) / (slots - 1);
+    const x = (index) => (index * WIDTH) / (points.length - 1);
     const y = (value) => HEIGHT - 2 - (value / top) * (HEIGHT - 4);
     const path = points.map((value, index) => `${index ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`).join("");
     set(line, "d", points.length > 1 ? path : null);
-    set(area, "d", points.length > 1 ? `${path}L${WIDTH} ${HEIGHT}L${x(0).toFixed(1)} ${HEIGHT}Z` : null);
+    set(area, "d", points.length > 1 ? `${path}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z` : null);
   }
   return { node, update };
 }

@@ -33,27 +33,39 @@ function facts(entry) {
   );
 }
 
-// Only the part of the scale that has calls: an empty half says nothing.
+// The server's buckets are finer than an eye needs: those up to 1, 2 and 5 of each power of ten are one bar, named by
+// the exact end of the last of them.
+function bars(histogram) {
+  const merged = new Map();
+  for (const { upper_seconds: upper, count: calls } of histogram) {
+    if (!calls) continue;
+    const key = upper === null ? Infinity : rounded(upper);
+    const bar = merged.get(key) ?? { calls: 0 };
+    merged.set(key, { upper, calls: bar.calls + calls });
+  }
+  return [...merged].sort(([a], [b]) => a - b).map(([, bar]) => bar);
+}
+
+function rounded(upper) {
+  const power = 10 ** Math.floor(Math.log10(upper));
+  return power * ([1, 2, 5].find((step) => upper <= step * power * 1.000001) ?? 10);
+}
+
 function latencies(entry) {
-  const all = entry.histogram ?? [];
-  const used = all.map((bucket, index) => [bucket.count, index]).filter(([calls]) => calls);
-  if (!used.length) return [];
-  const from = Math.max(0, used[0][1] - 1);
-  const shown = all.slice(from, used.at(-1)[1] + 2);
-  const most = Math.max(...shown.map((bucket) => bucket.count));
-  const rows = shown.map((bucket, index) => {
-    const below = all[from + index - 1]?.upper_seconds ?? 0;
-    const range = bucket.upper_seconds === null ? `over ${seconds(below)}` : `up to ${seconds(bucket.upper_seconds)}`;
+  const shown = bars(entry.histogram);
+  if (!shown.length) return [];
+  const most = Math.max(...shown.map((bar) => bar.calls));
+  const rows = shown.map(({ upper, calls }) => {
+    const range = upper === null ? "longer" : `up to ${seconds(upper)}`;
     const bar = h("span", { class: "fill" });
-    bar.hidden = !bucket.count;
-    bar.style.width = `${(100 * bucket.count) / most}%`;
+    bar.style.width = `${(100 * calls) / most}%`;
     return h(
       "tr",
       {},
       h("th", { scope: "row" }, range),
       h("td", { class: "track" }, bar),
-      h("td", { class: "number" }, count(bucket.count)),
-      h("td", { class: "number" }, percent(bucket.count, entry.calls)),
+      h("td", { class: "number" }, count(calls)),
+      h("td", { class: "number" }, percent(calls, entry.calls)),
     );
   });
   return [

@@ -11,7 +11,7 @@ const TILES = [
   { title: "Queries", unit: "/s", series: "queries", value: rate, under: perRequest },
   { title: "Database", unit: "/s", series: "database", value: seconds, under: (of) => `${seconds(of.database_seconds)} in all` },
   { title: "Errors", unit: "/s", series: "errors", value: rate, kind: "bad", under: (of) => `${count(of.errors_total)} in all` },
-  { title: "Connections", value: () => count(live.overview.connections_open), under: (of) => `${count(of.connections_total)} in all` },
+  { title: "Connections", value: () => count(live.overview.connections_open), under: (of) => `${count(of.connections_total)} closed` },
   { title: "Findings", value: () => count(live.findings?.length ?? 0), under: severities, class: "findings-tile" },
 ];
 

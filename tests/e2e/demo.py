@@ -23,7 +23,8 @@ from harness.servers import Gunicorn, Pgscope, binary, seeded
 from harness.traffic import drive, plan
 
 ROUNDS = 12
-SETTINGS = {"conn_max_age": 600, "conn_health_checks": 1, "sqlcommenter": 1}
+SEVERITIES = ["info", "warning", "critical"]
+SETTINGS = {"conn_max_age": 600, "conn_health_checks": 1, "pgscope_comments": 1}
 
 
 def main():
@@ -68,13 +69,19 @@ def judge(scope, records):
     return not missed and not accused
 
 
+def top(scope):
+    """What the page shows first."""
+    worst = max(scope.api("findings"), key=lambda finding: (SEVERITIES.index(finding["severity"]), finding["wasted_seconds"]))
+    return "{detector} on {route} at the top, at {callsite}".format(**{**worst, "callsite": worst["callsite"] or "a line that is not known"})
+
+
 def stay(scope, shop, postgres):
     """Leave everything running until Ctrl-C."""
     host, port = shop.address
     print(
         f"""
 Open in a browser:
-  {scope.url}/                      what pgscope sees
+  {scope.url}/                      the page: {top(scope)}
   {scope.url}/metrics               for Prometheus
   {scope.url}/api/v1/findings       the findings as JSON
   http://{host}:{port}/planted/forward/     a page with an N+1

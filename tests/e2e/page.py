@@ -4,6 +4,7 @@ Usage: page.py [--only WORD] [--screenshots DIR]. The binary is PGSCOPE_BIN or t
 """
 
 import argparse
+import http.client
 import sys
 from pathlib import Path
 
@@ -330,6 +331,41 @@ def words_for_losses(checks, browser, postgres, database):
         checks.that(any("Figures are those of" in one for one in said), "and of when the figures are", said)
 
 
+def hostile_text(checks, browser, postgres, database):
+    """What clients send is text, whatever it says."""
+    with Pgscope(postgres.address) as scope, Flood(scope.address, postgres.user, database) as flood, Reader(browser, scope.url) as reader:
+        route, column = flood.hostile()
+        page = reader.open("#requests")
+        reader.until(".requests td.route", "the route as it was sent", lambda rows: route in rows[0])
+        page.locator(".requests td.route a").first.click()
+        reader.until("#details h2", "the request opens", lambda said: said == [route])
+        page.locator("#details summary").first.click()
+        checks.that(column in page.inner_text("#details pre"), "the text as it was sent")
+        page.keyboard.press("Escape")
+        reader.tab("statements")
+        reader.until(".statements td.statement", "the statement as it was sent", lambda rows: any(column in row for row in rows))
+        page.evaluate("route => { location.hash = `#requests?route=${encodeURIComponent(route)}` }", route)
+        reader.until(".requests td.route", "filtered by it")
+        checks.equal(page.locator("#view img, #view script, #details img, #details script").count(), 0, "none of it is markup")
+        well(checks, reader, "hostile text")
+
+
+def streams(checks, browser, postgres, _database):
+    """A ninth page is told why it has no stream, shows its lists all the same, and gets one as soon as it can."""
+    with Pgscope(postgres.address) as scope, Reader(browser, scope.url) as reader:
+        readers = [http.client.HTTPConnection(*scope.admin, timeout=60) for _ in range(8)]
+        for connection in readers:
+            connection.request("GET", "/api/v1/events")
+            connection.getresponse().read(1)
+        reader.page.goto(f"{scope.url}/#sessions")
+        reader.until("#notices .notice", "why there is no stream", lambda said: "8 event streams are open already" in said[0])
+        reader.until(".sessions .empty", "lists are there", lambda said: said == ["No session is open."])
+        for connection in readers:
+            connection.close()
+        reader.page.wait_for_selector("#state.live")
+        checks.equal(reader.texts("#notices .notice"), [], "nothing is missing any more")
+
+
 def token(checks, browser, postgres, _database):
     """With a token: nothing without it, everything with it as password."""
     file = folder() / "token"
@@ -382,7 +418,7 @@ def busy(checks, browser, postgres, database):
 
 
 CASES = [findings, requests, statements, sessions_and_health, links, pause, keyboard, accessible, other_origins]
-OWN_PGSCOPE = [words_for_losses, token, busy]
+OWN_PGSCOPE = [words_for_losses, hostile_text, streams, token, busy]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -15,24 +15,25 @@ export async function ask(path, parameters = {}, signal = undefined) {
   throw new Error(said || `pgscope answered with status ${response.status}.`);
 }
 
-// Calls `work` now and then every `pause()` milliseconds, one call at a time, while the page is in sight and `on()`.
+// Calls `work` now and then every `pause()` milliseconds, one call at a time, while the page is in sight and `on()`. What
+// it returns calls it at once, because the reader came or asked for something else.
 export function poll(work, pause, on = () => true) {
   let timer = 0;
   let abort = new AbortController();
-  async function turn() {
+  async function turn(asked = false) {
     clearTimeout(timer);
     abort.abort();
     const mine = (abort = new AbortController());
-    if (!document.hidden && on()) {
+    if (!document.hidden && (asked || on())) {
       try {
         await work(mine.signal);
       } catch (error) {
         if (error.name !== "AbortError") throw error;
       }
     }
-    if (abort === mine) timer = setTimeout(turn, pause());
+    if (abort === mine) timer = setTimeout(() => turn(), pause());
   }
   document.addEventListener("visibilitychange", () => document.hidden || turn());
   turn();
-  return turn;
+  return () => turn(true);
 }

@@ -63,7 +63,10 @@ export function findingsView(view) {
     if (place().open !== opened) {
       opened = place().open;
       const target = list.querySelector(`[data-name="${CSS.escape(opened)}"]`);
-      if (!target && opened) opened = "";
+      if (!target && opened) {
+        opened = "";
+        say(foot, `The finding of this link is not here${anyChosen() ? ", or the filter hides it" : " any more"}. ${foot.textContent}`);
+      }
       if (target) reveal(target);
     }
   }

@@ -46,6 +46,7 @@ export function requestsView(view) {
   }
 
   async function fetchThem(signal) {
+    if (paused() && order() === "recent") return show();
     const given = { limit: FETCHED, order: order(), database: chosen("database"), route: wholeRoute() };
     try {
       const { requests } = await ask("requests", given, signal);
@@ -84,7 +85,7 @@ function noteOf(order) {
 
 function matches(request) {
   return (
-    hasText(request.route, request.callsite, ...(request.findings ?? []).map(words)) &&
+    hasText(request.route, ...(request.findings ?? []).map(words)) &&
     hasRoute(request.route) &&
     is("database", request.database) &&
     isSlow(request.duration_seconds) &&

@@ -38,17 +38,26 @@ function facts(entry) {
 function bars(histogram) {
   const merged = new Map();
   for (const { upper_seconds: upper, count: calls } of histogram) {
-    if (!calls) continue;
-    const key = upper === null ? Infinity : rounded(upper);
-    const bar = merged.get(key) ?? { calls: 0 };
-    merged.set(key, { upper, calls: bar.calls + calls });
+    if (calls) merged.set(step(upper), { upper, calls: calls + (merged.get(step(upper))?.calls ?? 0) });
   }
-  return [...merged].sort(([a], [b]) => a - b).map(([, bar]) => bar);
+  const steps = [...merged.keys()].filter(Number.isFinite);
+  const shown = [];
+  for (let index = Math.min(...steps); index <= Math.max(...steps); index += 1) {
+    shown.push(merged.get(index) ?? { upper: bound(index), calls: 0 });
+  }
+  return merged.has(Infinity) ? [...shown, merged.get(Infinity)] : shown;
 }
 
-function rounded(upper) {
-  const power = 10 ** Math.floor(Math.log10(upper));
-  return power * ([1, 2, 5].find((step) => upper <= step * power * 1.000001) ?? 10);
+// 1, 2, 5, 10, 20, 50 and so on, counted from 1 second.
+function bound(index) {
+  return [1, 2, 5][((index % 3) + 3) % 3] * 10 ** Math.floor(index / 3);
+}
+
+function step(upper) {
+  if (upper === null) return Infinity;
+  let index = 3 * Math.floor(Math.log10(upper));
+  while (bound(index) < upper * 0.999999) index += 1;
+  return index;
 }
 
 function latencies(entry) {
@@ -58,6 +67,7 @@ function latencies(entry) {
   const rows = shown.map(({ upper, calls }) => {
     const range = upper === null ? "longer" : `up to ${seconds(upper)}`;
     const bar = h("span", { class: "fill" });
+    bar.hidden = !calls;
     bar.style.width = `${(100 * calls) / most}%`;
     return h(
       "tr",

@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from urllib.parse import quote
 
 from .wire import Wire, simple
 
@@ -48,6 +49,14 @@ class Flood:
         for number in range(queries):
             self.wire.query(f"SELECT reltuples AS part_{number}_ FROM pg_class WHERE oid = 2 {told}")
         self.wire.query(f"SELECT relname FROM pg_class WHERE oid = 3 {comment('next/')}")
+
+    def hostile(self):
+        """Requests whose route and whose text would be markup, were they taken for it. Returns what must be shown of them."""
+        route = "<img src=x onerror=alert(1)>"
+        column = "<script>alert(2)</script>"
+        for _ in range(2):
+            self.wire.query(f'SELECT relname AS "{column}" FROM pg_class WHERE oid = 6 {comment(quote(route))}')
+        return route, column
 
     def guessed(self):
         """A query of a client that keeps its connection and does not tell where its requests begin."""

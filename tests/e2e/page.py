@@ -353,17 +353,23 @@ def hostile_text(checks, browser, postgres, database):
 def streams(checks, browser, postgres, _database):
     """A ninth page is told why it has no stream, shows its lists all the same, and gets one as soon as it can."""
     with Pgscope(postgres.address) as scope, Reader(browser, scope.url) as reader:
-        readers = [http.client.HTTPConnection(*scope.admin, timeout=60) for _ in range(8)]
-        for connection in readers:
-            connection.request("GET", "/api/v1/events")
-            connection.getresponse().read(1)
+        answers = [events(scope) for _ in range(8)]
         reader.page.goto(f"{scope.url}/#sessions")
         reader.until("#notices .notice", "why there is no stream", lambda said: "8 event streams are open already" in said[0])
         reader.until(".sessions .empty", "lists are there", lambda said: said == ["No session is open."])
-        for connection in readers:
-            connection.close()
+        for answer in answers:
+            answer.close()
         reader.page.wait_for_selector("#state.live")
         checks.equal(reader.texts("#notices .notice"), [], "nothing is missing any more")
+
+
+def events(scope):
+    """A stream that somebody else reads."""
+    connection = http.client.HTTPConnection(*scope.admin, timeout=60)
+    connection.request("GET", "/api/v1/events")
+    answer = connection.getresponse()
+    answer.read(1)
+    return answer
 
 
 def token(checks, browser, postgres, _database):

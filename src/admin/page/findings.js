@@ -35,6 +35,10 @@ export function name(finding) {
   return `${finding.detector}-${(hash >>> 0).toString(16)}`;
 }
 
+export function routeOf(finding) {
+  return finding.route === "-" ? "the whole deployment" : finding.route;
+}
+
 function matches(finding) {
   return (
     hasText(finding.route, finding.callsite, finding.fix, finding.query, finding.parent, finding.relation, words(finding.detector)) &&
@@ -149,7 +153,7 @@ function card(first) {
     set(heading, "href", link("findings", name(finding)));
     say(kind, [words(finding.kind), finding.relation].filter(Boolean).join(" · "));
     say(wasted, seconds(finding.wasted_seconds));
-    say(route, finding.route === "-" ? "the whole deployment" : finding.route);
+    say(route, routeOf(finding));
     whereOf(line, finding);
     fix.update();
     const each = finding.count / Math.max(1, finding.requests);

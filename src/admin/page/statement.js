@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { h } from "./dom.js";
 import { count, percent, plural, seconds, title } from "./format.js";
-import { name, worstFirst } from "./findings.js";
+import { name, routeOf, worstFirst } from "./findings.js";
 import { fixOf } from "./fix.js";
 import { live } from "./live.js";
 import { link } from "./place.js";
@@ -91,7 +91,7 @@ function named(entry) {
     const fix = fixOf(() => finding.fix);
     fix.update();
     const heading = h("a", { href: link("findings", name(finding), {}) }, title(finding.detector));
-    return h("li", {}, h("span", { class: `pill ${finding.severity}` }, finding.severity), " ", heading, " on ", h("code", {}, finding.route), fix.node);
+    return h("li", {}, h("span", { class: `pill ${finding.severity}` }, finding.severity), " ", heading, " on ", h("code", {}, routeOf(finding)), fix.node);
   });
   return [h("h3", {}, `Named by ${plural(findings.length, "finding")}`), h("ul", { class: "raised" }, items)];
 }

@@ -22,6 +22,9 @@ export function waterfall(request) {
     shown.length
       ? h("div", { class: "waterfall" }, axis(end), transactions(request.transactions, end), h("ol", {}, rows(shown, end)))
       : null,
+    shown.some((one) => one.calls > 1)
+      ? h("p", { class: "quiet" }, "×: repeats of one statement in one row; strong is the time in the database, pale the app between them.")
+      : null,
   ].filter(Boolean);
 }
 

@@ -87,6 +87,11 @@ class Reader:
         """The text of what has the focus."""
         return self.page.evaluate("document.activeElement.innerText || document.activeElement.id")
 
+    def well(self, checks, what):
+        """Nothing in the console, nothing from elsewhere."""
+        checks.equal(self.errors, [], f"{what}: no error in the console")
+        checks.equal(self.origins - {self.url, "about://"}, set(), f"{what}: asks nobody else")
+
     def violations(self):
         """What axe finds, in words."""
         found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]

@@ -5,6 +5,10 @@ from .console import say
 from .traffic import drive, plan
 
 
+# Of traffic behind a picture; and what a second is in the path of a line, at least.
+SECONDS, LETTERS = 12, 8
+
+
 def take(target, browser, scope, shop):
     """Write them into a folder."""
     target.mkdir(parents=True, exist_ok=True)
@@ -12,7 +16,8 @@ def take(target, browser, scope, shop):
         for name, size in (("", {"width": 1280, "height": 800}), ("-phone", PHONE)):
             with Reader(browser, scope.url, size, color_scheme=scheme) as reader:
                 page = reader.open()
-                drive(shop.address, plan(4, executemany=True))
+                while len(page.get_attribute(".tile .line", "d") or "") < SECONDS * LETTERS:
+                    drive(shop.address, plan(1, executemany=True))
                 for tab in TABS:
                     reader.tab(tab)
                     page.screenshot(path=target / f"{tab}-{scheme}{name}.png")

@@ -33,7 +33,7 @@ SCRIPT = """async (target) => {
   await attempt("module", async () => Object.keys(await import(`${target}/page/live.js`)).join());
   await attempt("script of JSON", () => soon(make("script", { src: `${target}/api/v1/findings` }), () => "ran"));
   await attempt("frame", async () => {
-    const frame = make("iframe", { src: `${target}/` });
+    const frame = make("iframe", { name: "victim", src: `${target}/` });
     await soon(frame, () => "");
     return frame.contentDocument ? frame.contentDocument.body.innerText : "refused: no document";
   });
@@ -86,6 +86,8 @@ def check(checks, browser, scope):
             page = context.new_page()
             page.goto(f"http://{host}:{server.server_port}/")
             tried = page.evaluate(SCRIPT, scope.url)
+            framed = page.frame(name="victim").url
+            checks.that(framed.startswith("chrome-error:"), f"{host}: the page is in no frame", framed)
             context.close()
             checks.that(len(tried) == 11, f"{host}: all attempts were made", tried)
             for attempt, got in tried.items():

@@ -339,11 +339,39 @@ async fn the_page_and_all_it_loads_are_there() {
     let server = start(state()).await;
     let page = server.get("/", "").await;
     assert!(page.head.contains("content-type: text/html; charset=utf-8"));
-    for part in page.body.split("href=\"").skip(1) {
-        let path = part.split('"').next().unwrap();
-        assert_eq!(server.get(path, "").await.status, 200, "{path}");
+    let mut loaded = 0;
+    for part in page.body.split("=\"/").skip(1) {
+        let path = format!("/{}", part.split('"').next().unwrap());
+        let kind = match path.rsplit('.').next() {
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "application/json",
+        };
+        let answer = server.get(&path, "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(
+            answer.head.contains(&format!("content-type: {kind}\r\n")),
+            "{path}: {}",
+            answer.head
+        );
+        assert!(
+            answer
+                .head
+                .contains("content-security-policy: default-src 'none'; script-src 'self'; "),
+            "{path}"
+        );
+        loaded += 1;
     }
-    assert!(page.body.contains("/api/v1/boundaries"));
+    assert!(loaded >= 7, "{loaded}");
+    for missing in [
+        "/page/",
+        "/page/nothing.js",
+        "/page/..%2Fpage.rs",
+        "/page/index.html",
+    ] {
+        assert_eq!(server.get(missing, "").await.status, 404, "{missing}");
+    }
 }
 
 #[tokio::test]

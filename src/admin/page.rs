@@ -26,7 +26,7 @@ macro_rules! files {
 
 const FILES: &[File] = files! {
     IMAGE: "icon.svg";
-    STYLE: "base.css" "layout.css" "parts.css" "lists.css" "details.css";
+    STYLE: "base.css" "layout.css" "parts.css" "lists.css" "health.css" "details.css";
     SCRIPT: "api.js" "chart.js" "details.js" "dom.js" "filter.js" "findings.js" "fix.js" "format.js" "health.js"
         "history.js" "keyboard.js" "live.js" "main.js" "notices.js" "place.js" "request.js" "requests.js"
         "sessions.js" "sql.js" "statement.js" "statements.js" "summary.js" "table.js" "theme.js" "waterfall.js";

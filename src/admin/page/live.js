@@ -55,7 +55,8 @@ function become(state, reason = "") {
 export function start() {
   clearTimeout(retry);
   stream?.close();
-  become("connecting");
+  // A retry says nothing before it knows more.
+  if (live.state === "paused") become("connecting");
   stream = new EventSource("/api/v1/events");
   stream.addEventListener("open", () => become("live"));
   stream.addEventListener("error", lost);
@@ -104,13 +105,13 @@ async function lost() {
   }
   clearTimeout(retry);
   retry = setTimeout(start, RETRY);
-  become("lost");
+  if (live.state !== "refused") become("lost");
   const probe = new AbortController();
   try {
     const response = await fetch("/api/v1/events", { signal: probe.signal });
-    if (!response.ok && live.state === "lost") become("refused", (await response.text()).trim());
+    if (!response.ok && live.state !== "paused") become("refused", (await response.text()).trim());
   } catch {
-    // Nobody answers: it is lost, as was said.
+    if (live.state === "refused") become("lost");
   } finally {
     probe.abort();
   }

@@ -2,7 +2,7 @@
 
 use crate::config::{Input, Kind, Leaf, Scalar, Schema, Source, manual, nearest};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, value_parser};
+use clap::{Arg, ArgMatches, ValueHint, value_parser};
 use std::path::PathBuf;
 
 const CONFIG_VARIABLE: &str = "PGSCOPE_CONFIG";
@@ -25,6 +25,7 @@ pub fn config() -> Arg {
         .long("config")
         .short('c')
         .value_name("FILE")
+        .value_hint(ValueHint::FilePath)
         .env(CONFIG_VARIABLE)
         .hide_env_values(true)
         .value_parser(value_parser!(PathBuf))
@@ -56,6 +57,7 @@ pub fn settings(schema: &Schema) -> Vec<Arg> {
             let argument = Arg::new(leaf.path.clone())
                 .long(leaf.flag())
                 .value_name(value_name(leaf))
+                .value_hint(value_hint(leaf))
                 .env(leaf.variable())
                 .hide_env_values(true)
                 .allow_negative_numbers(true)
@@ -102,6 +104,14 @@ fn value_name(leaf: &Leaf) -> &'static str {
         Kind::One(Scalar::Text) if leaf.path == "upstream" => "HOST:PORT",
         Kind::One(Scalar::Text) if leaf.path.ends_with("_file") => "FILE",
         Kind::One(Scalar::Text) => "TEXT",
+    }
+}
+
+/// What a shell may complete.
+fn value_hint(leaf: &Leaf) -> ValueHint {
+    match value_name(leaf) {
+        "FILE" => ValueHint::FilePath,
+        _ => ValueHint::Other,
     }
 }
 

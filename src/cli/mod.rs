@@ -1,15 +1,18 @@
 //! The command line: commands, exit codes, and what each prints.
 
 mod exec;
+mod fetch;
 mod flags;
 mod log;
+mod packaging;
 mod report;
+mod top;
 
 use crate::app;
 use crate::config::{
     self, Inputs, Problem, Problems, Schema, Settings, Source, UPSTREAM_MISSING, UpstreamList,
 };
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +33,8 @@ Examples:
       Say what is wrong with a file, or print what it comes to.
   pgscope report --format markdown
       Print the findings of a running pgscope.
-
+  pgscope top
+      Watch a running pgscope: findings, requests, statements and sessions.
   pgscope exec --upstream db:5432 --fail-on n_plus_one -- python manage.py test
       Run the tests behind a pgscope of their own, and fail them for what their queries show.
 
@@ -54,6 +58,9 @@ pub fn run() -> ExitCode {
         Some(("check", matches)) => check(&schema, matches),
         Some(("exec", matches)) => exec::run(&schema, matches),
         Some(("report", matches)) => report::run(matches),
+        Some(("top", matches)) => top::run(matches),
+        Some(("completions", matches)) => packaging::print_completions(command(&schema), matches),
+        Some(("man", matches)) => packaging::print_man(command(&schema), matches),
         _ => ExitCode::from(REFUSED),
     }
 }
@@ -81,6 +88,7 @@ fn command(schema: &Schema) -> Command {
             Arg::new("FILE")
                 .help("The file to check")
                 .required(true)
+                .value_hint(ValueHint::FilePath)
                 .value_parser(value_parser!(PathBuf)),
         )
         .args(flags::settings(schema));
@@ -90,7 +98,15 @@ fn command(schema: &Schema) -> Command {
         .after_help(EXAMPLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([serve, check, exec::command(schema), report::command()])
+        .subcommands([
+            serve,
+            check,
+            exec::command(schema),
+            report::command(),
+            top::command(),
+            packaging::completions(),
+            packaging::man(),
+        ])
 }
 
 fn serve(schema: &Schema, matches: &ArgMatches) -> ExitCode {

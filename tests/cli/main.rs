@@ -5,6 +5,7 @@
 mod config;
 mod exec;
 mod manual;
+mod packaging;
 mod report;
 mod serve;
 mod support;

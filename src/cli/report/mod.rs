@@ -1,6 +1,5 @@
 //! `pgscope report`: the findings of a running proxy.
 
-mod fetch;
 mod finding;
 pub mod markdown;
 pub mod text;
@@ -8,24 +7,23 @@ pub mod words;
 
 pub use finding::Finding;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use super::fetch::{self, Client, Failure};
+use clap::{Arg, ArgMatches, Command};
 use serde::Deserialize;
-use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Findings to ask for: more than a table may hold.
+const MOST: u32 = 100_000;
+
+/// How long to wait for the whole answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Finds out what a running proxy found.
 pub fn command() -> Command {
     Command::new("report")
         .about("Print the findings of a running pgscope")
-        .arg(
-            Arg::new("admin")
-                .long("admin")
-                .value_name("URL")
-                .env("PGSCOPE_ADMIN")
-                .hide_env_values(true)
-                .default_value("http://127.0.0.1:9187")
-                .help("Admin address of the running pgscope: http://HOST:PORT or HOST:PORT"),
-        )
+        .args(fetch::arguments())
         .arg(
             Arg::new("format")
                 .long("format")
@@ -33,15 +31,6 @@ pub fn command() -> Command {
                 .value_parser(["text", "markdown", "json"])
                 .default_value("text")
                 .help("How to print"),
-        )
-        .arg(
-            Arg::new("token-file")
-                .long("token-file")
-                .value_name("FILE")
-                .env("PGSCOPE_ADMIN_TOKEN_FILE")
-                .hide_env_values(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("File that holds the bearer token, where the proxy asks for one"),
         )
 }
 
@@ -55,32 +44,19 @@ struct Findings {
 pub fn run(matches: &ArgMatches) -> ExitCode {
     match report(matches) {
         Ok(text) => super::print(&text),
-        Err(failure) => super::fail(
-            failure.code,
-            &format!("error: {}\n  hint: {}", failure.what, failure.hint),
-        ),
+        Err(failure) => super::fail(failure.code, &failure),
     }
 }
 
-/// Why there is no report.
-#[derive(Debug)]
-struct Failure {
-    code: u8,
-    what: String,
-    hint: String,
-}
-
 fn report(matches: &ArgMatches) -> Result<String, Failure> {
-    let admin = matches
-        .get_one::<String>("admin")
-        .map_or("", String::as_str);
-    let token = matches
-        .get_one::<PathBuf>("token-file")
-        .filter(|path| !path.as_os_str().is_empty());
-    let body = fetch::findings(admin, token.map(PathBuf::as_path))?;
+    let client = Client::new(matches, PATIENCE)?;
+    let body = client.get(&format!("/api/v1/findings?limit={MOST}"))?;
     let unreadable = |error: serde_json::Error| Failure {
         code: super::FAILED,
-        what: format!("{admin} answered something else than a list of findings: {error}"),
+        what: format!(
+            "{} answered something else than a list of findings: {error}",
+            client.base()
+        ),
         hint: "is this the admin address of a pgscope?".into(),
     };
     if matches

@@ -56,23 +56,26 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// The statement on one line. The list of columns is what Django makes long and what says least, so it goes first.
+/// The statement of a finding on one line.
 pub fn query(finding: &Finding) -> Option<String> {
-    let query = finding
-        .query
-        .as_deref()
-        .filter(|query| !query.trim().is_empty())?;
+    let query = finding.query.as_deref()?;
+    Some(statement(query, QUERY)).filter(|line| !line.is_empty())
+}
+
+/// A statement on one line of at most so many characters. The list of columns is what Django makes long and what says
+/// least, so it goes first.
+pub fn statement(query: &str, most: usize) -> String {
     let line = clean(&query.split_whitespace().collect::<Vec<_>>().join(" "));
-    if line.chars().count() <= QUERY {
-        return Some(line);
+    if line.chars().count() <= most {
+        return line;
     }
     let line = match (line.strip_prefix("SELECT "), line.find(" FROM ")) {
         (Some(_), Some(from)) => format!("SELECT …{}", &line[from..]),
         _ => line,
     };
-    match line.char_indices().nth(QUERY) {
-        Some((end, _)) => Some(format!("{}…", &line[..end])),
-        None => Some(line),
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 

@@ -40,9 +40,9 @@ class Pgscope:
 
     direct = False
 
-    def __init__(self, upstream, *arguments):
+    def __init__(self, upstream, *arguments, admin=None):
         self.address = "127.0.0.1", free_port()
-        self.admin = "127.0.0.1", free_port()
+        self.admin = admin or ("127.0.0.1", free_port())
         self.home = folder()
         self.log_file = self.home / "log"
         options = [

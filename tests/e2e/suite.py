@@ -85,6 +85,7 @@ def test():
     yield "side connection", [PYTHON, "tests/e2e/explain.py"], None
     yield "comments of Django", [PYTHON, "tests/e2e/comments.py"], None
     yield "exec in CI", [PYTHON, "tests/e2e/exec.py"], None
+    yield "documents", [PYTHON, "tests/e2e/docs.py"], None
     yield "top", [PYTHON, "tests/e2e/top.py"], None
     yield "containers", [PYTHON, "tests/e2e/containers.py"], None
     yield "Prometheus and Grafana", [PYTHON, "tests/e2e/prometheus.py"], None

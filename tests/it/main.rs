@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cancels;
+mod documents;
 mod explain;
 mod faults;
 mod lifecycle;

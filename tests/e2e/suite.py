@@ -47,7 +47,9 @@ def check():
     if os.environ.get("CI") == "true":
         yield from tools()
     if has("deny"):
-        yield "licences, bans and sources", cargo("deny", "check", "licenses", "bans", "sources"), None
+        rules = ("--config", "deny.toml", "check", "licenses", "bans", "sources")
+        yield "licences, bans and sources", cargo("deny", *rules), None
+        yield "the same of tests/containers", cargo("deny", "--manifest-path", "tests/containers/Cargo.toml", *rules), None
         yield "advisories", *advisories()
     else:
         yield "licences, bans, sources and advisories", None, "cargo-deny is not installed (`make tools` installs it)"
@@ -88,6 +90,8 @@ def test():
     yield "documents", [PYTHON, "tests/e2e/docs.py"], None
     yield "top", [PYTHON, "tests/e2e/top.py"], None
     yield "containers", [PYTHON, "tests/e2e/containers.py"], None
+    # Compiled also where no engine answers, so that it does not rot.
+    yield "image before PostgreSQL 12 to 18", cargo("test", "--manifest-path", "tests/containers/Cargo.toml"), None
     yield "Prometheus and Grafana", [PYTHON, "tests/e2e/prometheus.py"], None
     yield "page", [PYTHON, "tests/e2e/page.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None

@@ -11,7 +11,7 @@ demo: ## a shop full of mistakes behind pgscope, until Ctrl-C (DEMO_ONCE=1: end 
 test: ## check, cargo's tests, end to end, heavy, the short ones of the suites
 	@exec python3 tests/e2e/suite.py test
 
-check: ## format, clippy, licences, sources, advisories (the last three with cargo-deny)
+check: ## format, clippy, the package, licences, sources, advisories (the last three with cargo-deny)
 	@exec python3 tests/e2e/suite.py check
 
 suites: ## other people's tests through pgscope, all of them; takes hours

@@ -44,6 +44,8 @@ def check():
     """(title, command or None, reason to skip)."""
     yield "format", cargo("fmt", "--check"), None
     yield "clippy", cargo("clippy", "--all-targets", "--", "-D", "warnings"), None
+    # Packs the crate and builds it from what was packed, as `cargo publish` does.
+    yield "package", cargo("package", "--allow-dirty", "--locked"), None
     if os.environ.get("CI") == "true":
         yield from tools()
     if has("deny"):

@@ -8,6 +8,7 @@ use super::reading::View;
 use super::state::{Overlay, State};
 use super::table::{SPACING, columns, visible};
 use super::theme::Theme;
+use crate::cli::report::words::{clean, statement};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::{Line, Span, Text};
@@ -70,7 +71,7 @@ fn problem(state: &State, width: u16) -> Vec<String> {
     let Some(problem) = &state.problem else {
         return Vec::new();
     };
-    let mut text = crate::cli::report::words::clean(&problem.what);
+    let mut text = clean(&problem.what);
     let lasting = problem.now - problem.since;
     if lasting >= 1.0 {
         text += &format!("; no answer for {}", duration(lasting));
@@ -96,10 +97,7 @@ fn tabs(state: &State, theme: Theme) -> Line<'static> {
     }
     let filter = &state.tab().filter;
     if !filter.is_empty() {
-        let text = format!(
-            "  only rows with `{}`",
-            crate::cli::report::words::clean(filter)
-        );
+        let text = format!("  only rows with `{}`", clean(filter));
         spans.push(Span::styled(text, theme.alarm()));
     }
     Line::from(spans)
@@ -130,7 +128,13 @@ fn table(frame: &mut Frame, state: &mut State, area: Rect, theme: Theme) {
         } else {
             Alignment::Left
         };
-        Text::from(cut(text, width(at).into())).alignment(side)
+        let cells = usize::from(width(at));
+        // A statement that is too long first loses its list of columns, which would hide the table.
+        let text = match columns[at].width {
+            0 => statement(text, cells),
+            _ => text.to_owned(),
+        };
+        Text::from(cut(&text, cells)).alignment(side)
     };
     let heading = |at: &usize| {
         let arrow = match (*at == sort, reversed) {
@@ -219,7 +223,7 @@ fn lines(frame: &mut Frame, state: &mut State, lines: &[detail::Line], area: Rec
 /// The keys that work now, as many as fit.
 fn footer(state: &State, width: u16, theme: Theme) -> Line<'static> {
     if state.typing {
-        let filter = crate::cli::report::words::clean(&state.tab().filter);
+        let filter = clean(&state.tab().filter);
         let text = format!("/{filter}▏  Enter keep  Esc clear");
         return Line::from(cut(&text, width.into()));
     }

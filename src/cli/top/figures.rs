@@ -40,6 +40,7 @@ pub fn rated(value: Option<f64>) -> String {
 /// A length of time: `0.25ms`, `12.3ms`, `4.56s`, `12m`, `3h`, `5d`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
+        0.0 => "0".into(),
         seconds if seconds < 0.01 => format!("{:.2}ms", seconds * 1e3),
         seconds if seconds < 1.0 => format!("{:.1}ms", seconds * 1e3),
         seconds if seconds < 120.0 => format!("{seconds:.2}s"),
@@ -87,6 +88,7 @@ mod tests {
         assert_eq!(counts, ["99999", "123k", "4.6M", "123M"]);
         let ratios = [0.0, 0.05, 3.51, 99.96].map(ratio);
         assert_eq!(ratios, ["0", "0.05", "3.5", "100"]);
+        assert_eq!(duration(0.0), "0");
         let durations = [0.000_25, 0.0123, 4.56, 600.0, 10_000.0, 400_000.0].map(duration);
         assert_eq!(durations, ["0.25ms", "12.3ms", "4.56s", "10m", "3h", "5d"]);
     }

@@ -55,6 +55,20 @@ fn a_narrow_terminal_keeps_what_matters() {
 }
 
 #[test]
+fn a_long_statement_loses_its_columns_before_its_table() {
+    let long = STATEMENTS.replace(
+        "SELECT *",
+        "SELECT id, title, author_id, price, stock, created",
+    );
+    let mut screen = Screen::new(70, 8);
+    screen.typed("3");
+    screen.state.take(reading(View::Statements, 0.0, &[&long]));
+    assert_eq!(screen.first_words()[0], "SELECT … FROM shop_book");
+    screen.terminal.backend_mut().resize(160, 8);
+    assert!(screen.first_words()[0].starts_with("SELECT id, title, author_id"));
+}
+
+#[test]
 fn a_terminal_that_changes_its_size_is_drawn_anew() {
     let mut screen = Screen::filled(120, 8);
     assert!(screen.text().contains("WASTED"));

@@ -33,7 +33,7 @@ from harness.wire import ServerError
 SUITE = "tests/e2e/suite.py"
 
 # Commands that are run here: beginnings.
-RUN = ("pgscope ", "target/release/pgscope ", "make demo")
+RUN = ("pgscope ", "target/release/pgscope ", "make demo", "curl ")
 
 # Commands that another place runs: the file, and the words there.
 ELSEWHERE = {
@@ -199,6 +199,11 @@ class Examples:
         """Run a command; a server stays for the commands after it in the same document."""
         if " serve" in command:
             return self.servers.start(what, command)
+        if command.startswith("curl "):
+            if not shutil.which("curl"):
+                return say(f"skipped: {what}, for want of curl")
+            # curl takes an answer such as 404 for a success, unless it is told.
+            command = command.replace("curl ", "curl --fail ", 1).replace("127.0.0.1:9187", self.servers.admin(what))
         if command == "make demo":
             # `make` would build the release first; its script is what it runs then.
             self.checks.that("python3 tests/e2e/demo.py" in (ROOT / "Makefile").read_text(), f"{what}: make runs the script")
@@ -261,6 +266,7 @@ class Servers:
 
     def __init__(self, examples):
         self.examples, self.child = examples, None
+        self.address = ""
 
     def __enter__(self):
         return self
@@ -277,9 +283,16 @@ class Servers:
         examples.env.update(PGSCOPE_LISTEN=f"127.0.0.1:{free_port()}", PGSCOPE_ADMIN=f"{admin[0]}:{admin[1]}")
         for name, place in examples.places.items():
             command = command.replace(name, place)
+        self.address = examples.env["PGSCOPE_ADMIN"]
         self.child = Child(["bash", "-c", f"exec {command}"], examples.home / "log", env=examples.env, cwd=examples.home)
         ready = eventually(lambda: self.child.alive() and get(admin, "/healthz")[0] == 200, f"{what}: it serves")
         examples.checks.that(ready, f"{what}: it serves")
+
+    def admin(self, what):
+        """The admin address of one that runs, started where the document starts none."""
+        if not self.child:
+            self.start(what, "pgscope serve --upstream db:5432")
+        return self.address
 
 
 if __name__ == "__main__":

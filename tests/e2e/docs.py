@@ -35,6 +35,10 @@ SUITE = "tests/e2e/suite.py"
 # Commands that are run here: beginnings.
 RUN = ("pgscope ", "target/release/pgscope ", "make demo", "curl ")
 
+# `pgscope exec` needs a project to test; its page has a test of its own, also of the file of budgets.
+EXEC = "pgscope exec "
+EXEC_PAGE = ("docs/ci.md", "tests/e2e/exec.py", 'ROOT / "docs" / "ci.md"')
+
 # Commands that another place runs: the file, and the words there.
 ELSEWHERE = {
     "cargo build": (SUITE, 'cargo("test")'),
@@ -158,7 +162,9 @@ class Examples:
             # Which of the cases a test runs makes no other command.
             plain = command.split(" -- --majors")[0]
             self.parts(what, command)
-            if command.startswith(RUN):
+            if command.startswith(EXEC):
+                self.of_exec(where)
+            elif command.startswith(RUN):
                 self.run(what, command)
             elif plain in ELSEWHERE:
                 self.used.add(plain)
@@ -169,9 +175,15 @@ class Examples:
             else:
                 self.checks.that(False, f"{what}: is run here, or elsewhere, or has a reason (see the top of docs.py)")
 
+    def of_exec(self, where):
+        """The test of the page on exec runs all that is in its blocks."""
+        page, file, words = EXEC_PAGE
+        known = where.startswith(f"{page}:") and words in (ROOT / file).read_text()
+        self.checks.that(known, f"{where}: {file} runs what {page} has, and no other page")
+
     def parts(self, what, command):
         """What a command names is there: targets of make, scripts and their options, commands of pgscope and their flags."""
-        command = re.sub(r"\s+[>|&].*", "", command)
+        command = re.sub(r"\s+([>|&]|-- ).*", "", command)
         program, *words = command.split()
         if program == "make":
             names = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
@@ -217,6 +229,8 @@ class Examples:
 
     def of_toml(self, where, code):
         """A configuration of pgscope."""
+        if where.startswith(f"{EXEC_PAGE[0]}:") and "max_queries" in code:
+            return self.of_exec(where)
         file = self.home / "pgscope.toml"
         file.write_text(code)
         done = self.shell(f"pgscope check {file}")
@@ -247,8 +261,9 @@ class Examples:
         for name, place in LEFT_OUT.items():
             code = code.replace(name, place)
         with self.checks.guard(f"{where}: Python compiles it"):
-            # Parts of functions may return.
-            compile("def example():\n" + textwrap.indent(code, "    "), where, "exec")
+            # Parts of functions may return; parts of a dict have keys.
+            head, tail = ("example = {\n", "}") if code.startswith('"') else ("def example():\n", "")
+            compile(head + textwrap.indent(code, "    ") + tail, where, "exec")
             self.checks.that(True, where)
 
     def of_sql(self, where, code):

@@ -85,7 +85,15 @@ fn bash_completes_commands_and_flags() {
 fn the_manual_has_a_page_for_each_command() {
     let page = printed(&["man"]);
     assert!(page.contains(".TH pgscope 1"), "{page}");
-    for command in ["serve", "check", "report", "top", "completions", "man"] {
+    for command in [
+        "serve",
+        "check",
+        "exec",
+        "report",
+        "top",
+        "completions",
+        "man",
+    ] {
         assert!(
             page.contains(&format!("pgscope\\-{command}(1)")),
             "{command} in {page}"
@@ -100,7 +108,8 @@ fn the_manual_has_a_page_for_each_command() {
     let said = run(&mut pgscope(&["man", "brew"]));
     assert_eq!(said.code, 2);
     assert!(
-        said.err.contains("it is one of serve, check, report, top"),
+        said.err
+            .contains("it is one of serve, check, exec, report, top"),
         "{}",
         said.err
     );

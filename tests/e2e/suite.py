@@ -6,6 +6,7 @@ Usage: suite.py check|test|suites|bench|tools
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,15 @@ def advisories():
     return cargo("deny", "check", "--disable-fetch", "advisories"), None
 
 
+CONTAINERS = cargo("test", "--manifest-path", "tests/containers/Cargo.toml")
+
+
+def in_passing(commands):
+    """Runs these one after another with the time that others leave unused. What fails is done again by its step, which says why."""
+    words = "; ".join(shlex.join(command) for command in commands)
+    return subprocess.Popen(["nice", "-n", "19", "sh", "-c", words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def test():
     yield from check()
     if has("nextest"):
@@ -76,10 +86,7 @@ def test():
         yield "tests", cargo("test"), None
     yield "release build", cargo("build", "--release", "--bins", "--examples"), None
     cannot_fuzz = subprocess.run([PYTHON, "tests/fuzz/run.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
-    # With the time that the tests leave unused.
-    fuzz_build = None if cannot_fuzz else subprocess.Popen(
-        ["nice", "-n", "19", PYTHON, "tests/fuzz/run.py", "build"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    builds = in_passing([CONTAINERS + ["--no-run"]] + ([] if cannot_fuzz else [[PYTHON, "tests/fuzz/run.py", "build"]]))
     yield "matrix", [PYTHON, "tests/e2e/run.py"], None
     yield "pg_stat_statements as the judge", [PYTHON, "tests/e2e/judge.py"], None
     yield "lineage", [PYTHON, "tests/e2e/lineage.py"], None
@@ -92,16 +99,15 @@ def test():
     yield "documents", [PYTHON, "tests/e2e/docs.py"], None
     yield "top", [PYTHON, "tests/e2e/top.py"], None
     yield "containers", [PYTHON, "tests/e2e/containers.py"], None
-    # Compiled also where no engine answers, so that it does not rot.
-    yield "image before PostgreSQL 12 to 18", cargo("test", "--manifest-path", "tests/containers/Cargo.toml"), None
     yield "Prometheus and Grafana", [PYTHON, "tests/e2e/prometheus.py"], None
     yield "page", [PYTHON, "tests/e2e/page.py"], None
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
     yield "tees", [PYTHON, "tests/suites/tee_check.py"], None
     yield "drivers", [PYTHON, "tests/suites/drivers.py"], None
-    if fuzz_build:
-        fuzz_build.wait()  # what fails in it fails again, and says why
+    builds.wait()
+    # Compiled also where no engine answers, so that it does not rot.
+    yield "image before PostgreSQL 12 to 18", CONTAINERS, None
     yield "fuzz smoke", None if cannot_fuzz else ["make", "fuzz-smoke"], cannot_fuzz
 
 

@@ -8,7 +8,8 @@ use pgscope::session::At;
 use pgscope::sql::{Dialect, Digest, Fingerprint, Statement, Verb};
 use pgscope::stats::{
     BoundaryInfo, Filter, FindingEntry, FindingRow, Overview, QuerySample, RecentRequest,
-    RouteEntry, SessionInfo, Settings, Snapshot, Source, StatementEntry, Stats, Summary, Traffic,
+    RouteEntry, SessionInfo, Settings, Snapshot, Source, StatementDetail, StatementEntry, Stats,
+    Summary, Traffic,
 };
 use prometheus::{Registry, TextEncoder};
 use std::hint::black_box;
@@ -45,10 +46,7 @@ impl Source for Full {
     fn request(&self, id: u64) -> Option<RecentRequest> {
         self.stats().request_by_id(id)
     }
-    fn statement_entry(
-        &self,
-        fingerprint: Fingerprint,
-    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+    fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
         self.stats().statement_entry(fingerprint)
     }
     fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {

@@ -4,7 +4,7 @@ use super::json::{Request, Statement};
 use super::state::AdminState;
 use crate::session::At;
 use crate::sql::{self, Fingerprint};
-use crate::stats::{self, RecentRequest, Stage, StatementEntry, seconds};
+use crate::stats::{self, RecentRequest, RowSummary, Stage, StatementDetail, seconds};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,6 +114,7 @@ struct Distribution {
     #[serde(flatten)]
     statement: Statement,
     histogram: Vec<Bucket>,
+    rows_per_call: RowSummary,
 }
 
 #[derive(Serialize)]
@@ -123,8 +124,8 @@ struct Bucket {
 }
 
 impl Durations {
-    pub(super) fn new((entry, buckets): (StatementEntry, Vec<(f64, u64)>)) -> Self {
-        let buckets = buckets.into_iter();
+    pub(super) fn new(detail: StatementDetail) -> Self {
+        let buckets = detail.durations.into_iter();
         let statement = Distribution {
             histogram: buckets
                 .map(|(upper_seconds, count)| Bucket {
@@ -132,7 +133,8 @@ impl Durations {
                     count,
                 })
                 .collect(),
-            statement: Statement::new(entry),
+            rows_per_call: detail.rows,
+            statement: Statement::new(detail.entry),
         };
         Self { statement }
     }

@@ -4,7 +4,7 @@ use super::state::{AdminState, Check, Readiness, Settings};
 use crate::sql::{Fingerprint, Statement};
 use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
-    Source, StatementEntry, Stats, Summary, Traffic, Upstreams,
+    Source, StatementDetail, StatementEntry, Stats, Summary, Traffic, Upstreams,
 };
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -51,10 +51,7 @@ impl Source for Fixture {
         self.stats().request_by_id(id)
     }
 
-    fn statement_entry(
-        &self,
-        fingerprint: Fingerprint,
-    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+    fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
         self.stats().statement_entry(fingerprint)
     }
 

@@ -5,7 +5,7 @@ use crate::request::{Boundary, Class, ClassKey, Usage};
 use crate::sql::{Fingerprint, Statement};
 use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
-    Source, StatementEntry, Summary, Traffic,
+    Source, StatementDetail, StatementEntry, Summary, Traffic,
 };
 use std::sync::Arc;
 
@@ -62,10 +62,7 @@ impl Source for Profiler {
         self.lock().stats.request_by_id(id)
     }
 
-    fn statement_entry(
-        &self,
-        fingerprint: Fingerprint,
-    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+    fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
         self.lock().stats.statement_entry(fingerprint)
     }
 

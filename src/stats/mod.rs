@@ -13,6 +13,7 @@ mod overview;
 mod queries;
 mod recent;
 mod requests;
+mod row_counts;
 mod settings;
 mod snapshot;
 mod source;
@@ -35,11 +36,14 @@ pub use overview::Overview;
 pub use queries::{PairRow, QuerySample, SessionKey, VerbRow};
 pub use recent::{RecentRequest, TopStatement};
 pub use requests::{RouteEntry, RouteTotals};
+pub use row_counts::RowSummary;
 pub use settings::Settings;
 pub use snapshot::{DatabaseRow, Snapshot, TransactionOutcome};
 pub use source::{BoundaryInfo, Filter, Order, SessionInfo, Source, StatementOrder};
 pub use sqlstates::ErrorRow;
-pub use statements::{Load, StatementEntry, StatementRow, StatementSlot, StatementTotals};
+pub use statements::{
+    Load, StatementDetail, StatementEntry, StatementRow, StatementSlot, StatementTotals,
+};
 pub use store::Stats;
 pub use timeline::{Span, Timeline};
 pub use traffic::{ConnectionOutcome, ExplainOutcome, Stage, Traffic};

@@ -5,7 +5,7 @@ use super::histogram::Summary;
 use super::overview::Overview;
 use super::recent::RecentRequest;
 use super::requests::RouteEntry;
-use super::statements::StatementEntry;
+use super::statements::{StatementDetail, StatementEntry};
 use super::{Snapshot, Traffic};
 use crate::session::At;
 use crate::sql::{Fingerprint, Statement};
@@ -157,11 +157,8 @@ pub trait Source: Send + Sync {
     fn routes(&self, filter: &Filter) -> Vec<(RouteEntry, Summary)>;
     /// Statements in the order of the filter.
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry>;
-    /// The statement of this fingerprint with its durations by upper bound (seconds), where it has a row.
-    fn statement_entry(
-        &self,
-        fingerprint: Fingerprint,
-    ) -> Option<(StatementEntry, Vec<(f64, u64)>)>;
+    /// The statement of this fingerprint with all that is known of it, where it has a row.
+    fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail>;
     /// Statements of these fingerprints, as far as they have a row.
     fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>>;
     /// Sums of all totals: cheaper than a snapshot.

@@ -3,6 +3,7 @@
 use super::histogram::{Durations, Quantiles, Summary};
 use super::names::DatabaseSet;
 use super::queries::QuerySample;
+use super::row_counts::{RowCounts, RowSummary};
 use super::{Filter, StatementOrder};
 use crate::sql::{Fingerprint, Statement, Verb};
 use lru::LruCache;
@@ -45,6 +46,7 @@ pub struct StatementRow {
     /// Its totals since it has the row.
     pub totals: StatementTotals,
     quantiles: Quantiles,
+    rows: RowCounts,
     databases: DatabaseSet,
 }
 
@@ -68,6 +70,17 @@ pub struct StatementEntry {
     pub totals: StatementTotals,
     /// Quantiles of its durations.
     pub summary: Summary,
+}
+
+/// A statement with all that is known of it.
+#[derive(Clone, Debug)]
+pub struct StatementDetail {
+    /// The statement.
+    pub entry: StatementEntry,
+    /// (upper bound in seconds, queries) of the durations, the empty ones left out.
+    pub durations: Vec<(f64, u64)>,
+    /// Rows a query.
+    pub rows: RowSummary,
 }
 
 impl StatementEntry {
@@ -125,6 +138,7 @@ impl Statements {
                     row.statement = make();
                     row.totals = StatementTotals::default();
                     row.quantiles.clear();
+                    row.rows.clear();
                     row.databases = DatabaseSet::default();
                 }
                 slot
@@ -134,6 +148,7 @@ impl Statements {
                     statement: make(),
                     totals: StatementTotals::default(),
                     quantiles: Quantiles::default(),
+                    rows: RowCounts::default(),
                     databases: DatabaseSet::default(),
                 });
                 (self.rows.len() - 1) as u32
@@ -150,6 +165,7 @@ impl Statements {
             row.totals.errors += u64::from(sample.error);
             row.totals.rows = row.totals.rows.saturating_add(sample.rows);
             row.quantiles.record(sample.nanos);
+            row.rows.record(sample.rows);
             row.databases.insert(database);
         }
     }
@@ -178,14 +194,15 @@ impl Statements {
         Some((&row.statement, row.databases))
     }
 
-    /// One row with its durations by upper bound (seconds), the empty ones left out.
-    pub(super) fn entry(
-        &self,
-        fingerprint: Fingerprint,
-    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+    /// One row with all that is known of it.
+    pub(super) fn entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
         let slot = *self.slots.peek(&fingerprint)?;
         let row = self.rows.get(slot as usize)?;
-        Some((StatementEntry::new(row), row.quantiles.buckets().collect()))
+        Some(StatementDetail {
+            entry: StatementEntry::new(row),
+            durations: row.quantiles.buckets().collect(),
+            rows: row.rows.summary(),
+        })
     }
 
     /// What evicted rows left.

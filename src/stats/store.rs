@@ -9,7 +9,7 @@ use super::recent::{Recent, RecentRequest};
 use super::requests::{RouteEntry, Routes};
 use super::snapshot::{BLIND_REASONS, DatabaseRow, Snapshot, TransactionOutcome};
 use super::sqlstates::SqlStates;
-use super::statements::{Load, StatementEntry, StatementSlot, Statements};
+use super::statements::{Load, StatementDetail, StatementEntry, StatementSlot, Statements};
 use super::words::{Counters, Table};
 use super::{Filter, OTHER, Settings};
 use crate::request::Request;
@@ -228,11 +228,8 @@ impl Stats {
         self.recent.find(id)
     }
 
-    /// The statement of this fingerprint with its durations by upper bound (seconds), where it has a row.
-    pub fn statement_entry(
-        &self,
-        fingerprint: Fingerprint,
-    ) -> Option<(StatementEntry, Vec<(f64, u64)>)> {
+    /// The statement of this fingerprint with all that is known of it, where it has a row.
+    pub fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
         self.statements.entry(fingerprint)
     }
 

@@ -28,9 +28,14 @@ function facts(entry) {
     fact("p99", seconds(entry.p99)),
     fact("Max", seconds(entry.max)),
     fact("Rows", `${count(entry.rows)} (${(entry.rows / Math.max(1, entry.calls)).toFixed(1)} a call)`),
+    fact("Rows a call", rowsOf(entry.rows_per_call), "median, 99th percentile, most"),
     fact("Errors", count(entry.errors)),
     fact("Fingerprint", h("code", {}, entry.fingerprint)),
   );
+}
+
+function rowsOf({ p50, p99, max }) {
+  return `${count(p50)} · p99 ${count(p99)} · max ${count(max)}`;
 }
 
 // The server's buckets are finer than an eye needs: those up to 1, 2 and 5 of each power of ten are one bar, named by

@@ -113,6 +113,8 @@ async fn a_statement_is_shown_with_its_durations() {
         (&statement["calls"], &statement["rows"]),
         (&json!(1), &json!(4))
     );
+    let rows = json!({"p50": 4, "p90": 4, "p99": 4, "max": 4});
+    assert_eq!(statement["rows_per_call"], rows);
     let buckets = statement["histogram"].as_array().unwrap();
     let upper = buckets[0]["upper_seconds"].as_f64().unwrap();
     assert_eq!((buckets.len(), &buckets[0]["count"]), (1, &json!(1)));

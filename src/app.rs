@@ -29,11 +29,6 @@ use wiring::Shared;
 /// How much longer than `shutdown.grace` to wait for the relay, and how long for the last scrape.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Niceness of the threads that make answers of the admin address: about a tenth of the share of others.
-const ANSWERS_NICE: i32 = 10;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The signals that end the process.
 struct Stop {
     terminate: Signal,
@@ -71,7 +66,7 @@ pub fn serve(
     if !settings.proxy.profiling {
         tracing::warn!("proxy.profiling is false: queries are forwarded and not looked at");
     }
-    let (admin_runtime, main_runtime) = (admin_runtime()?, runtime()?);
+    let (admin_runtime, main_runtime) = (runtime()?, runtime()?);
     // Handlers come before the addresses are printed, so that whoever reads them may send a signal at once.
     let (mut stop_signal, mut hangup) = main_runtime.block_on(async { signals() })?;
 
@@ -125,19 +120,6 @@ pub fn serve(
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
-}
-
-/// Answers are made on threads that step back for traffic: where processors are short, a scrape takes longer rather than
-/// queries. They stay, so that the memory of one answer serves the next.
-fn admin_runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(|| {
-            // Of the calling thread alone (Linux), and always allowed.
-            let _ = rustix::process::setpriority_process(None, ANSWERS_NICE);
-        })
-        .thread_keep_alive(DAY)
-        .build()
 }
 
 /// Runs a future to its end on an event loop of its own, on this thread.

@@ -7,6 +7,7 @@ use super::guard::Guard;
 use super::metrics::Metrics;
 use super::page;
 use super::process::ProcessMetrics;
+use super::renderer::Renderer;
 use super::server::{self, Limits};
 use super::state::AdminState;
 use crate::sql::Fingerprint;
@@ -32,8 +33,7 @@ pub(super) struct Shared {
     pub(super) state: AdminState,
     guard: Guard,
     registry: Registry,
-    /// One answer is rendered at a time: each may hold a copy of all totals.
-    renderer: Semaphore,
+    renderer: Renderer,
     /// Places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Turns true when the admin server stops.
@@ -67,7 +67,7 @@ pub(super) async fn serve_within(
         state,
         guard,
         registry,
-        renderer: Semaphore::new(1),
+        renderer: Renderer::start()?,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stopping,
     });
@@ -218,7 +218,7 @@ fn json_answer(json: Result<Vec<u8>, Response>) -> Response {
     }
 }
 
-/// Renders on a blocking thread; the proxy's own threads carry connections.
+/// Makes an answer on the thread that is there for it.
 pub(super) async fn render<T, E, F>(shared: Arc<Shared>, work: F) -> Result<T, Response>
 where
     T: Send + 'static,
@@ -228,11 +228,8 @@ where
     let failed = |problem: String| {
         (StatusCode::INTERNAL_SERVER_ERROR, format!("{problem}\n")).into_response()
     };
-    let turn = shared.renderer.acquire().await;
-    let _turn = turn.map_err(|closed| failed(closed.to_string()))?;
     let worker = Arc::clone(&shared);
-    match tokio::task::spawn_blocking(move || work(&worker)).await {
-        Ok(done) => done.map_err(|problem| failed(problem.to_string())),
-        Err(panic) => Err(failed(panic.to_string())),
-    }
+    let made = shared.renderer.render(move || work(&worker)).await;
+    made.map_err(failed)?
+        .map_err(|problem| failed(problem.to_string()))
 }

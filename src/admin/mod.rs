@@ -1,6 +1,6 @@
 //! The admin address: metrics for Prometheus, health for an orchestrator, JSON and a page for people.
 //!
-//! Everything here reads; nothing can change what the proxy does. Rendering happens on a blocking thread, so that
+//! Everything here reads; nothing can change what the proxy does. Answers are made on a thread of their own, so that
 //! a scrape does not hold up connections.
 
 mod api;
@@ -14,6 +14,7 @@ mod json;
 mod metrics;
 mod page;
 mod process;
+mod renderer;
 mod server;
 mod state;
 

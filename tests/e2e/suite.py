@@ -67,13 +67,24 @@ def advisories():
     return cargo("deny", "check", "--disable-fetch", "advisories"), None
 
 
-CONTAINERS = cargo("test", "--manifest-path", "tests/containers/Cargo.toml")
+class InPassing:
+    """Commands that run one after another beside the steps; what they say is shown at a step of theirs."""
 
+    def __init__(self, *commands, nice=19):
+        self.words = " && ".join(shlex.join(command) for command in commands)
+        self.log = tempfile.TemporaryFile()
+        command = ["nice", "-n", str(nice), "sh", "-c", self.words]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT)
 
-def in_passing(commands):
-    """Runs these one after another with the time that others leave unused. What fails is done again by its step, which says why."""
-    words = "; ".join(shlex.join(command) for command in commands)
-    return subprocess.Popen(["nice", "-n", "19", "sh", "-c", words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def __str__(self):
+        return f"{self.words} (began earlier)"
+
+    def wait(self):
+        """Its status, once it has ended and what it said is shown."""
+        status = self.process.wait()
+        self.log.seek(0)
+        print(self.log.read().decode(errors="replace"), end="", flush=True)
+        return status
 
 
 def test():
@@ -84,9 +95,10 @@ def test():
         yield "documentation tests", cargo("test", "--doc"), None
     else:
         yield "tests", cargo("test"), None
-    yield "release build", cargo("build", "--release", "--bins", "--examples"), None
+    yield "release build", cargo("build", "--release", "--bins", "--example", "normalise"), None
     cannot_fuzz = subprocess.run([PYTHON, "tests/fuzz/run.py"], cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
-    builds = in_passing([CONTAINERS + ["--no-run"]] + ([] if cannot_fuzz else [[PYTHON, "tests/fuzz/run.py", "build"]]))
+    containers = cargo("test", "--manifest-path", "tests/containers/Cargo.toml")
+    builds = InPassing([*containers, "--no-run"], *([] if cannot_fuzz else [[PYTHON, "tests/fuzz/run.py", "build"]]))
     yield "matrix", [PYTHON, "tests/e2e/run.py"], None
     yield "pg_stat_statements as the judge", [PYTHON, "tests/e2e/judge.py"], None
     yield "lineage", [PYTHON, "tests/e2e/lineage.py"], None
@@ -104,11 +116,13 @@ def test():
     yield "heavy", [PYTHON, "tests/heavy/run.py"], None
     yield "sequences", [PYTHON, "tests/suites/sequences/run.py"], None
     yield "tees", [PYTHON, "tests/suites/tee_check.py"], None
-    yield "drivers", [PYTHON, "tests/suites/drivers.py"], None
-    builds.wait()
     # Compiled also where no engine answers, so that it does not rot.
-    yield "image before PostgreSQL 12 to 18", CONTAINERS, None
-    yield "fuzz smoke", None if cannot_fuzz else ["make", "fuzz-smoke"], cannot_fuzz
+    yield "builds for the next ones", builds, None
+    yield "image before PostgreSQL 12 to 18", containers, None
+    # Two processes, where the drivers leave half of two cores.
+    fuzz = None if cannot_fuzz else InPassing(["make", "fuzz-smoke"], nice=0)
+    yield "drivers", [PYTHON, "tests/suites/drivers.py"], None
+    yield "fuzz smoke", fuzz, cannot_fuzz
 
 
 def suites():
@@ -140,8 +154,9 @@ def main():
             if command is None:
                 header(f"{title}: skipped, {reason}")
                 continue
-            header(f"{title}: {' '.join(command)}")
-            if subprocess.run(command, cwd=ROOT, env=env).returncode:
+            in_passing = isinstance(command, InPassing)
+            header(f"{title}: {command if in_passing else ' '.join(command)}")
+            if command.wait() if in_passing else subprocess.run(command, cwd=ROOT, env=env).returncode:
                 print(f"FAILED: {title}", flush=True)
                 failed += 1
             else:

@@ -166,7 +166,9 @@ def refused(checks, postgres, database):
                 checks.that(False, "the second is refused")
             except ServerError as error:
                 checks.equal(error.fields["C"], "53300", "the second is refused for lack of a connection")
-        severities = [finding["severity"] for finding in found(scope, "pool_pressure")]
+        # The client hears of it before pgscope looks at what it passed on.
+        findings = eventually(lambda: found(scope, "pool_pressure"), "the refusal is found")
+        severities = [finding["severity"] for finding in findings]
         checks.equal(severities, ["critical"], "pool_pressure: a refusal is critical")
 
 

@@ -1,6 +1,6 @@
 """pg_stat_statements as the judge of counts and grouping: over 10,000 queries, statement by statement.
 
-Usage: judge.py. Binaries: PGSCOPE_BIN (release build) and NORMALISE_BIN (release example `normalise`).
+Usage: judge.py. Binaries: PGSCOPE_BIN (release build) and NORMALISE_BIN (example `normalise`).
 
 Where the two may differ, and why (everything else must be equal):
 - transaction control, FETCH and CLOSE are compared by verb (`queries_total`), not by statement;
@@ -115,7 +115,7 @@ def key(text):
 
 def normalised(texts):
     """Our normal form of each text, from the example program."""
-    program = os.environ.get("NORMALISE_BIN") or target() / "release" / "examples" / "normalise"
+    program = os.environ.get("NORMALISE_BIN") or target() / "debug" / "examples" / "normalise"
     done = subprocess.run([program], input="\0".join(texts).encode(), stdout=subprocess.PIPE, check=True)
     lines = done.stdout.decode().splitlines()
     if len(lines) != len(texts):

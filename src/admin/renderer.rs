@@ -8,10 +8,6 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use tokio::sync::oneshot;
 
-/// Niceness of the thread, about a tenth of the share of others: where processors are short, a scrape takes longer rather
-/// than queries.
-const NICE: i32 = 10;
-
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Makes answers, beside the threads that carry connections.
@@ -25,11 +21,8 @@ impl Renderer {
         let (jobs, waiting) = channel::<Job>();
         thread::Builder::new()
             .name("answers".into())
-            .spawn(move || {
-                // Of the calling thread alone (Linux), and always allowed.
-                let _ = rustix::process::setpriority_process(None, NICE);
-                waiting.into_iter().for_each(|job| job());
-            })?;
+            // At the priority of all others: while it copies the totals it holds the lock that traffic takes.
+            .spawn(move || waiting.into_iter().for_each(|job| job()))?;
         Ok(Self { jobs })
     }
 

@@ -1,8 +1,6 @@
 //! `serve` from its first line to its exit code.
 
 use super::support::{File, Serving, pgscope, run, taken};
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::net::TcpStream;
 
 #[test]
@@ -46,33 +44,6 @@ fn prints_the_bound_addresses_and_drains_on_sigterm_and_sigint() {
             said.err
         );
     }
-}
-
-#[test]
-fn answers_of_the_admin_address_step_back_for_traffic() {
-    let serving = Serving::start(&["--upstream", "127.0.0.1:5432"]);
-    let mut scrape = TcpStream::connect(serving.admin).unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", serving.admin);
-    scrape.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    scrape.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let threads = std::fs::read_dir(format!("/proc/{}/task", serving.pid())).unwrap();
-    let nice: BTreeMap<String, i32> = threads
-        .map(|thread| {
-            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
-            let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(") ").unwrap();
-            // The 19th field of proc_pid_stat(5); the third is the first of the rest.
-            let nice = rest.split(' ').nth(16).unwrap();
-            (name.to_owned(), nice.parse().unwrap())
-        })
-        .collect();
-    // The tests themselves may run with any niceness.
-    let own = nice["pgscope"];
-    assert_eq!((nice["relay"], nice["admin"]), (own, own), "{nice:?}");
-    assert_eq!(nice.values().max(), Some(&own.max(10)), "{nice:?}");
-    serving.signal("TERM");
-    serving.end();
 }
 
 #[test]

@@ -122,12 +122,8 @@ impl Serving {
         }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn signal(&self, name: &str) {
-        let id = self.pid().to_string();
+        let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
                 .args(["-s", name, &id])

@@ -3,9 +3,10 @@
 //! A stream asks for what is new when its reader is ready for more, and says how many requests it had no room for: a slow
 //! reader gets less, and traffic never waits for one.
 
+use super::api::{self, List};
 use super::detail::Overview;
 use super::http::{Shared, render};
-use super::json::{Finding, Request};
+use super::json::Request;
 use crate::stats::Filter;
 use axum::body::Body;
 use axum::extract::State;
@@ -47,11 +48,6 @@ struct Reader {
 struct Requests {
     requests: Vec<Request>,
     dropped: u64,
-}
-
-#[derive(Serialize)]
-struct Findings {
-    findings: Vec<Finding>,
 }
 
 /// Answers `/api/v1/events`.
@@ -135,17 +131,11 @@ fn written(
         text.extend_from_slice(format!("id: {newest}\n").as_bytes());
         event(&mut text, "requests", &serde_json::to_vec(&requests)?);
     }
-    let findings = state.source.findings(&Filter {
+    let worst = Filter {
         limit: MAX_FINDINGS,
         ..Filter::default()
-    });
-    let findings = Findings {
-        findings: findings
-            .into_iter()
-            .map(|entry| Finding::new(entry, state))
-            .collect(),
     };
-    let findings = serde_json::to_vec(&findings)?;
+    let findings = api::render(List::Findings, "findings", &worst, state)?;
     if findings != known {
         event(&mut text, "findings", &findings);
     }

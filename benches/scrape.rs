@@ -1,7 +1,7 @@
 //! What a scrape costs with every table full: the copy under the lock, and the text.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pgscope::admin::Metrics;
+use pgscope::admin::{Exposition, Metrics};
 use pgscope::finding::{Evidence, Severity};
 use pgscope::request::{Boundary, Kind, Request};
 use pgscope::session::At;
@@ -11,7 +11,7 @@ use pgscope::stats::{
     RouteEntry, SessionInfo, Settings, Snapshot, Source, StatementDetail, StatementEntry, Stats,
     Summary, Traffic,
 };
-use prometheus::{Registry, TextEncoder};
+use prometheus::{Encoder, Registry, TextEncoder};
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -155,10 +155,15 @@ fn scrape(criterion: &mut Criterion) {
     let registry = Registry::new();
     let registered = Metrics::new(Arc::clone(&source), Arc::default())
         .and_then(|metrics| registry.register(Box::new(metrics)));
-    let encode = |registry: &Registry| TextEncoder::new().encode_to_string(&registry.gather());
-    let (Ok(()), Ok(text)) = (registered, encode(&registry)) else {
+    fn encode(registry: &Registry, encoder: &impl Encoder) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        encoder.encode(&registry.gather(), &mut text)?;
+        Ok(text)
+    }
+    let (Ok(()), Ok(text)) = (registered, encode(&registry, &Exposition)) else {
         panic!("no metrics");
     };
+    let text = String::from_utf8_lossy(&text);
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
     let mut group = criterion.benchmark_group("scrape");
     group.bench_function("snapshot, under the lock", |bencher| {
@@ -170,7 +175,10 @@ fn scrape(criterion: &mut Criterion) {
     });
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("whole", |bencher| {
-        bencher.iter(|| black_box(encode(&registry)))
+        bencher.iter(|| black_box(encode(&registry, &Exposition)))
+    });
+    group.bench_function("whole, with the encoder of the client library", |bencher| {
+        bencher.iter(|| black_box(encode(&registry, &TextEncoder::new())))
     });
     group.finish();
 }

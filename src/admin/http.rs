@@ -3,23 +3,30 @@
 use super::api::{self, List};
 use super::detail::{Detail, Durations, Overview};
 use super::events::{MAX_STREAMS, events};
+use super::exposition::Exposition;
 use super::guard::Guard;
 use super::metrics::Metrics;
+use super::pace::Pace;
 use super::page;
+use super::pieces::Pieces;
 use super::process::ProcessMetrics;
 use super::renderer::Renderer;
 use super::server::{self, Limits};
 use super::state::AdminState;
 use crate::sql::Fingerprint;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
+use futures_util::StreamExt;
+use futures_util::stream::{iter, poll_fn};
+use prometheus::{Encoder, Registry, TEXT_FORMAT};
+use std::fmt::Display;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -33,6 +40,7 @@ pub(super) struct Shared {
     pub(super) state: AdminState,
     guard: Guard,
     registry: Registry,
+    pace: Arc<Pace>,
     renderer: Renderer,
     /// Places for event streams.
     pub(super) streams: Arc<Semaphore>,
@@ -57,7 +65,7 @@ pub(super) async fn serve_within(
 ) -> io::Result<()> {
     let hosts = &state.settings.allowed_hosts;
     let guard = Guard::new(listener.local_addr()?, hosts, state.token.as_deref());
-    let registry = registry(&state).map_err(io::Error::other)?;
+    let (registry, pace) = registry(&state).map_err(io::Error::other)?;
     let (stop, stopping) = watch::channel(false);
     let shutdown = async move {
         shutdown.await;
@@ -67,6 +75,7 @@ pub(super) async fn serve_within(
         state,
         guard,
         registry,
+        pace,
         renderer: Renderer::start()?,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stopping,
@@ -90,12 +99,13 @@ pub(super) async fn serve_within(
     Ok(())
 }
 
-fn registry(state: &AdminState) -> prometheus::Result<Registry> {
+fn registry(state: &AdminState) -> prometheus::Result<(Registry, Arc<Pace>)> {
     let registry = Registry::new();
     let metrics = Metrics::new(Arc::clone(&state.source), Arc::clone(&state.upstreams))?;
+    let pace = metrics.pace();
     registry.register(Box::new(metrics))?;
     registry.register(Box::new(ProcessMetrics::new()))?;
-    Ok(registry)
+    Ok((registry, pace))
 }
 
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -147,13 +157,24 @@ fn answer(good: &str, checked: Result<(), String>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let content_type = [(header::CONTENT_TYPE, TEXT_FORMAT)];
-    let text = render(shared, |shared| {
-        TextEncoder::new().encode_to_string(&shared.registry.gather())
+    let worker = Arc::clone(&shared);
+    let mut pieces = shared.renderer.pieces(move |outlet| {
+        let mut writer = Pieces::new(outlet, &worker.pace);
+        // One family after the other, each gone when it is written.
+        for family in worker.registry.gather() {
+            let encoded = Exposition.encode(&[family], &mut writer);
+            encoded.map_err(io::Error::other)?;
+        }
+        writer.flush()
     });
-    match text.await {
-        Ok(text) => (content_type, text).into_response(),
-        Err(failure) => failure,
+    // What fails before it has begun is answered with the reason; later the answer breaks off.
+    match pieces.recv().await {
+        Some(Err(error)) => failed(error),
+        first => {
+            let rest = poll_fn(move |context| pieces.poll_recv(context));
+            let body = Body::from_stream(iter(first).chain(rest));
+            ([(header::CONTENT_TYPE, TEXT_FORMAT)], body).into_response()
+        }
     }
 }
 
@@ -222,14 +243,14 @@ fn json_answer(json: Result<Vec<u8>, Response>) -> Response {
 pub(super) async fn render<T, E, F>(shared: Arc<Shared>, work: F) -> Result<T, Response>
 where
     T: Send + 'static,
-    E: std::fmt::Display + Send + 'static,
+    E: Display + Send + 'static,
     F: FnOnce(&Shared) -> Result<T, E> + Send + 'static,
 {
-    let failed = |problem: String| {
-        (StatusCode::INTERNAL_SERVER_ERROR, format!("{problem}\n")).into_response()
-    };
     let worker = Arc::clone(&shared);
     let made = shared.renderer.render(move || work(&worker)).await;
-    made.map_err(failed)?
-        .map_err(|problem| failed(problem.to_string()))
+    made.map_err(failed)?.map_err(failed)
+}
+
+fn failed(problem: impl Display) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("{problem}\n")).into_response()
 }

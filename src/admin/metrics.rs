@@ -2,6 +2,7 @@
 
 use super::catalogue as spec;
 use super::family::Family;
+use super::pace::Pace;
 use crate::finding::Severity;
 use crate::sql::{Fingerprint, Verb};
 use crate::stats::{
@@ -20,6 +21,7 @@ pub(super) const PREFIX: &str = "pgscope_";
 pub struct Metrics {
     source: Arc<dyn Source>,
     upstreams: Arc<Upstreams>,
+    pace: Arc<Pace>,
     descs: Vec<Desc>,
 }
 
@@ -36,10 +38,16 @@ impl Metrics {
             )
         });
         Ok(Self {
+            pace: Arc::new(Pace::new(Arc::clone(&source))),
             source,
             upstreams,
             descs: descs.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The pace at which families are made, for who goes on with them.
+    pub(super) fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
     }
 }
 
@@ -50,7 +58,7 @@ impl Collector for Metrics {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.source.snapshot();
-        let mut families = Families::default();
+        let mut families = Families::new(&self.pace);
         families.relay(&*self.source, &self.upstreams);
         families.queries(&snapshot);
         families.databases(&snapshot);
@@ -58,16 +66,23 @@ impl Collector for Metrics {
         families.statements(&snapshot);
         families.findings(&snapshot);
         families.profiler(&snapshot);
-        families.0.into_iter().map(Family::finish).collect()
+        families.made.into_iter().map(Family::finish).collect()
     }
 }
 
-#[derive(Default)]
-struct Families(Vec<Family>);
+struct Families<'a> {
+    made: Vec<Family>,
+    pace: &'a Pace,
+}
 
-impl Families {
+impl<'a> Families<'a> {
+    fn new(pace: &'a Pace) -> Self {
+        let made = Vec::new();
+        Self { made, pace }
+    }
+
     fn push<const N: usize>(&mut self, families: [Family; N]) {
-        self.0.extend(families);
+        self.made.extend(families);
     }
 
     fn relay(&mut self, source: &dyn Source, upstreams: &Upstreams) {
@@ -191,6 +206,7 @@ impl Families {
         let mut database = Family::new(&spec::REQUEST_DATABASE_SECONDS);
         let mut duration = Family::new(&spec::REQUEST_DURATION_SECONDS);
         for entry in &snapshot.routes {
+            self.pace.step();
             let labels = [entry.boundary.as_str(), &entry.route];
             let counts = &entry.totals.queries;
             requests.value(labels, counts.count() as f64);
@@ -219,6 +235,7 @@ impl Families {
         let mut statements: Vec<_> = snapshot.statements.iter().collect();
         statements.sort_unstable_by_key(|(statement, _)| statement.fingerprint);
         for (statement, totals) in statements {
+            self.pace.step();
             let fingerprint = statement.fingerprint.to_string();
             let facts = &statement.facts;
             let labels = [
@@ -244,6 +261,7 @@ impl Families {
             .map(|entry| hex(entry.fingerprint))
             .collect();
         for (entry, fingerprint) in snapshot.findings.iter().zip(&fingerprints) {
+            self.pace.step();
             for (severity, count) in Severity::ALL.iter().zip(entry.by_severity) {
                 let labels = [entry.detector, fingerprint, &entry.route, severity.as_str()];
                 add(&mut found, labels, count as f64);

@@ -7,12 +7,12 @@ use tokio::net::TcpStream;
 /// The body of a page that answers 200.
 pub async fn get(address: &str, path: &str) -> Result<String, Failure> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP")?;
-    if !head.starts_with("HTTP/1.1 200 ") {
+    if !head.starts_with("HTTP/1.0 200 ") {
         return Err(format!("{path}: {answer}").into());
     }
     Ok(body.to_owned())

@@ -73,7 +73,12 @@ impl Admin {
             stream.read_to_string(&mut text).await.unwrap();
         })
         .await;
-        text
+        match text.split_once("\r\n\r\n") {
+            Some((head, body)) if head.contains("transfer-encoding: chunked") => {
+                format!("{head}\r\n\r\n{}", joined(body))
+            }
+            _ => text,
+        }
     }
 
     pub async fn scrape(&self) -> Scrape {
@@ -90,6 +95,20 @@ impl Admin {
             holds(&scrape).then_some(scrape)
         })
         .await
+    }
+}
+
+/// The chunks of a body, which the last one, of length 0, shows to be complete.
+fn joined(mut body: &str) -> String {
+    let mut text = String::new();
+    loop {
+        let (length, rest) = body.split_once("\r\n").unwrap();
+        let (chunk, rest) = rest.split_at(usize::from_str_radix(length, 16).unwrap());
+        if chunk.is_empty() {
+            return text;
+        }
+        text.push_str(chunk);
+        body = rest.strip_prefix("\r\n").unwrap();
     }
 }
 

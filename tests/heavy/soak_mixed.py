@@ -115,6 +115,7 @@ def run(checks, minutes, seed, crashes):
         faults = Faults(seed, postgres, switch, scope, fleet)
         resident = load(minutes * 60, crashes, scope, fleet, faults)
         checks.equal(fleet.stop(), [], f"{name}: every client ends by itself, none waits for an answer")
+        end_what_sleeps(postgres)
         scope.quiet()
         after = eventually(lambda: still(scope), "pgscope is at rest")
         quarter = len(resident) // 4
@@ -130,6 +131,12 @@ def run(checks, minutes, seed, crashes):
         checks.equal(scope.stop(), 0, f"{name}: pgscope exits with 0")
         checks.that("panicked" not in scope.log(), f"{name}: no panic", scope.log()[-1000:])
     postgres.child.stop()
+
+
+def end_what_sleeps(postgres):
+    """The query of a client that was killed sleeps on: the server notices at its end that nobody waits for it."""
+    orphans = "FROM pg_stat_activity WHERE application_name = 'soak' AND wait_event = 'PgSleep'"
+    postgres.query(f"SELECT pg_terminate_backend(pid) {orphans}", "postgres")
 
 
 def load(seconds, crashes, scope, fleet, faults):

@@ -1,7 +1,7 @@
 //! A running proxy: threads, signals, and the order of start and stop.
 //!
-//! Traffic has a thread of its own, and so has the admin server: a scrape never delays a query. The main thread only
-//! waits for signals.
+//! Traffic has threads of its own, and one that keeps their timers; the admin server has one, so that a scrape never delays
+//! a query. The main thread only waits for signals.
 
 mod descriptors;
 mod failure;
@@ -62,7 +62,7 @@ pub fn serve(
     let inherited = systemd::socket()?;
     let shared = Arc::new(Shared::new(&settings, upstream.clone(), secrets)?);
     panics::hush(Arc::clone(&shared));
-    descriptors::check(settings.proxy.max_connections);
+    descriptors::check(settings.proxy.max_connections, shared.threads());
     if !settings.proxy.profiling {
         tracing::warn!("proxy.profiling is false: queries are forwarded and not looked at");
     }

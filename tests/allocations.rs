@@ -7,7 +7,9 @@
 mod support;
 
 use pgscope::profiler::{Profiler, Tap};
-use pgscope::proxy::{Address, Clock, Listener, Settings, Shared, ShutdownSettings, serve};
+use pgscope::proxy::{
+    Address, Clock, Listener, Settings, Shared, ShutdownSettings, Threads, serve,
+};
 use pgscope::session::At;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -155,7 +157,7 @@ fn a_query_through_the_relay_allocates_nothing() {
                     Clock::start(),
                 );
                 send.send((host, port)).unwrap();
-                serve(listener, Arc::new(shared), pending()).await;
+                serve(listener, Arc::new(shared), Threads::only_this(), pending()).await;
             });
         });
         let mut client = TcpStream::connect(relay.recv().unwrap()).unwrap();

@@ -1,5 +1,6 @@
 """What stands between client and server: nothing, HAProxy, PgBouncer, a bare relay, pgscope with and without profiling."""
 
+import os
 import subprocess
 
 from harness.console import eventually, say
@@ -10,7 +11,10 @@ from harness.servers import Pgscope, binary
 
 # Clients at one time, with room for those of a case before that have not gone yet.
 ROOM = 600
-DIRECT, HAPROXY, PGBOUNCER, RELAY, PGSCOPE, OFF = "direct", "HAProxy", "PgBouncer", "bare relay", "pgscope", "pgscope off"
+DIRECT, HAPROXY, PGBOUNCER, PGSCOPE, OFF = "direct", "HAProxy", "PgBouncer", "pgscope", "pgscope off"
+RELAY, SINGLE = "bare relay", "one-thread relay"
+# As many as pgscope takes of itself (`src/proxy/workers.rs`).
+THREADS = min(len(os.sched_getaffinity(0)), 4)
 
 
 class Straight:
@@ -98,9 +102,9 @@ ignore_startup_parameters = extra_float_digits
 class BareRelay(Proxy):
     """`relay.rs`."""
 
-    def __init__(self, postgres):
+    def __init__(self, postgres, threads):
         self.address = "127.0.0.1", free_port()
-        self.start([example("bare_relay"), place(self.address), place(postgres.address)], folder())
+        self.start([example("bare_relay"), place(self.address), place(postgres.address), str(threads)], folder())
 
 
 class Scope(Pgscope):
@@ -116,7 +120,8 @@ def start(postgres, names, off_flag):
         DIRECT: lambda: Straight(postgres),
         HAPROXY: lambda: Haproxy(postgres),
         PGBOUNCER: lambda: PgBouncer(postgres),
-        RELAY: lambda: BareRelay(postgres),
+        RELAY: lambda: BareRelay(postgres, THREADS),
+        SINGLE: lambda: BareRelay(postgres, 1),
         PGSCOPE: lambda: Scope(postgres),
         OFF: lambda: Scope(postgres, off_flag),
     }

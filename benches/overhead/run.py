@@ -25,9 +25,9 @@ import plot
 import table
 from harness.console import say
 from harness.process import ROOT
-from proxies import DIRECT, HAPROXY, OFF, PGBOUNCER, PGSCOPE, RELAY, start
+from proxies import DIRECT, HAPROXY, OFF, PGBOUNCER, PGSCOPE, RELAY, SINGLE, start
 
-TOOLS = [DIRECT, HAPROXY, PGBOUNCER, RELAY, PGSCOPE, OFF]
+TOOLS = [DIRECT, HAPROXY, PGBOUNCER, RELAY, SINGLE, PGSCOPE, OFF]
 # Enough to see that everything runs; the figures mean nothing.
 QUICK = ["simple 16", "prepared 16", "copy to", "mix 16", "pages"]
 

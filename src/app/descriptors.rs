@@ -2,12 +2,14 @@
 
 use std::fs::read_to_string;
 
-/// Beside two for each connection: refusals on their way (64), the admin server (32), listeners, event loops, the log.
+/// Beside two for each connection: refusals on their way (64), the admin server (32), listeners, the log.
 const OTHERS: u64 = 128;
+/// Of an event loop.
+const EACH_LOOP: u64 = 4;
 
-/// Warns where `max_connections` connections could not all be open. What the system does not tell is not doubted.
-pub(super) fn check(max_connections: usize) {
-    let needed = needed(max_connections);
+/// Warns where `max_connections` connections could not all be open, with `threads` that relay. What the system does not tell is not doubted.
+pub(super) fn check(max_connections: usize, threads: usize) {
+    let needed = needed(max_connections, threads);
     let limit = read_to_string("/proc/self/limits").ok();
     if let Some(limit) = limit.as_deref().and_then(soft_limit)
         && limit < needed
@@ -21,10 +23,10 @@ pub(super) fn check(max_connections: usize) {
     }
 }
 
-fn needed(max_connections: usize) -> u64 {
+fn needed(max_connections: usize, threads: usize) -> u64 {
     (max_connections as u64)
         .saturating_mul(2)
-        .saturating_add(OTHERS)
+        .saturating_add(OTHERS + EACH_LOOP * threads as u64)
 }
 
 /// The soft limit of `/proc/self/limits` (`proc(5)`); `None` without one.
@@ -52,6 +54,6 @@ mod tests {
 
     #[test]
     fn the_default_needs_a_little_more_than_a_thousand() {
-        assert_eq!(needed(500), 1128);
+        assert_eq!(needed(500, 2), 1136);
     }
 }

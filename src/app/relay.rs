@@ -1,14 +1,14 @@
-//! The relay on a thread of its own: how it starts, and how it stops.
+//! The relay on threads of its own: how they start, and how they stop.
 
 use super::failure::Failure;
-use super::wiring::{self, Inherited, Listener, Shared};
+use super::wiring::{self, Inherited, Listener, Shared, Threads};
 use super::{PATIENCE, reason, runtime, spawn};
 use crate::config::{Address, ListenAddress};
 use crate::units::Period;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{oneshot, watch};
 
 /// A listener whose clients wait to be served.
@@ -44,11 +44,51 @@ impl Bound {
     /// Serves.
     pub fn start(self, shared: &Arc<Shared>) -> io::Result<Relay> {
         let (draining, draining_seen) = watch::channel(false);
-        let relay = wiring::relay(self.listener, Arc::clone(shared), draining_seen);
+        let clock = Helper::start("relay-clock")?;
+        let helpers: Vec<_> = (1..shared.threads())
+            .map(|number| Helper::start(&format!("relay-{number}")))
+            .collect::<io::Result<_>>()?;
+        let threads = Threads {
+            helpers: helpers.iter().map(Helper::runtime).collect(),
+            clock: clock.runtime(),
+        };
+        let relay = wiring::relay(self.listener, Arc::clone(shared), threads, draining_seen);
+        let relay = async move {
+            let end = relay.await;
+            // They run as long as they may have connections.
+            drop((helpers, clock));
+            end
+        };
         Ok(Relay {
             draining,
             end: spawn("relay", self.runtime, relay)?,
         })
+    }
+}
+
+/// One more thread with an event loop. Ends when dropped.
+struct Helper {
+    runtime: Handle,
+    _running: oneshot::Sender<()>,
+}
+
+impl Helper {
+    fn start(name: &str) -> io::Result<Self> {
+        let runtime = runtime()?;
+        let handle = runtime.handle().clone();
+        let (running, dropped) = oneshot::channel();
+        spawn(name, runtime, async move {
+            let _ = dropped.await;
+            Ok(())
+        })?;
+        Ok(Self {
+            runtime: handle,
+            _running: running,
+        })
+    }
+
+    fn runtime(&self) -> Handle {
+        self.runtime.clone()
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub use crate::proxy::{Inherited, Listener};
+pub use crate::proxy::{Inherited, Listener, Threads};
 
 /// What the relay and the admin server share.
 pub struct Shared {
@@ -25,6 +25,7 @@ pub struct Shared {
     explain: explain::Settings,
     readiness: Arc<Readiness>,
     profiling: bool,
+    threads: usize,
 }
 
 impl Shared {
@@ -60,7 +61,13 @@ impl Shared {
             explain: settings.explain.clone(),
             readiness: Arc::default(),
             profiling: settings.proxy.profiling,
+            threads: proxy::threads(settings.proxy.threads),
         })
+    }
+
+    /// Threads of the relay, at least 1.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// What the edges may read.
@@ -103,10 +110,11 @@ impl HealthCheck for Upstream {
     }
 }
 
-/// Forwards connections until `draining` turns true, then lets open ones run up to `shutdown.grace`.
+/// Forwards connections, on this thread and the others, until `draining` turns true, then lets open ones run up to `shutdown.grace`.
 pub async fn relay(
     listener: Listener,
     shared: Arc<Shared>,
+    threads: Threads,
     mut draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     shared.readiness.set_listening();
@@ -116,7 +124,7 @@ pub async fn relay(
     let drained = async move {
         let _ = draining.wait_for(|draining| *draining).await;
     };
-    proxy::serve(listener, Arc::clone(&shared.proxy), drained).await;
+    proxy::serve(listener, Arc::clone(&shared.proxy), threads, drained).await;
     Ok(())
 }
 

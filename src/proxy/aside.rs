@@ -2,32 +2,38 @@
 //!
 //! Between two chunks the kernel moves bytes, and what looks at the next finds the processor's caches taken: it costs
 //! two to three times of what one costs that is looked at right behind another. So a small chunk of a session that is
-//! under way is put aside, and all that are, of all connections, are looked at when there are [`CHUNKS`] of them or
+//! under way is put aside, and all that are, of all connections of a thread, are looked at when there are [`CHUNKS`] of them or
 //! [`DELAY`] has passed. A connection's chunks are looked at in their order, each with the moment at which it was read;
 //! whoever asks a connection for something has them looked at first.
 
+use crate::proxy::pulse::Beat;
 use crate::proxy::watch::{Guarded, Watch};
 use crate::session::At;
 use std::mem::{replace, take};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::time::sleep;
 
-/// Chunks that are put aside at one time, of all connections.
+/// Chunks that are put aside at one time, of all connections of a thread.
 const CHUNKS: usize = 128;
+/// Where another thread is at its turn: chunks that are put aside before its end is waited for.
+const MOST: usize = 1024;
 /// A longer chunk is looked at at once, bytes: it has work enough to fill the caches itself.
 const LONGEST: usize = 4 * 1024;
 /// Bytes of one connection that are put aside.
 const MAX_BYTES: usize = 16 * 1024;
-/// How long a chunk is put aside at most. A scrape is that much behind.
-const DELAY: Duration = Duration::from_millis(10);
+/// How long a chunk waits for company, or for another thread's turn to be over, rounded up to the periods of the pulse:
+/// 10 ms at most. A scrape is that much behind.
+const DELAY: Duration = Duration::from_millis(5);
 
-/// The connections that have chunks put aside. One for all of a relay.
-#[derive(Default)]
-pub struct Aside {
+/// The turn at looking, which the threads of a relay take one after the other: what looks share is under a lock, and
+/// in one processor's caches. Nobody waits for it while there is room.
+pub(super) type Turn = Mutex<()>;
+
+/// The connections of one thread that have chunks put aside.
+pub(super) struct Aside {
     waiting: Mutex<Waiting>,
-    filled: Notify,
+    beat: Arc<Beat>,
+    turn: Arc<Turn>,
 }
 
 #[derive(Default)]
@@ -42,12 +48,19 @@ trait Look: Send + Sync {
 }
 
 impl Aside {
-    /// Looks after what waits for company that does not come. Never ends.
-    pub(super) async fn run(&self) {
-        loop {
-            self.filled.notified().await;
-            sleep(DELAY).await;
-            self.look_at_all();
+    /// Nothing is put aside yet. All threads have the same turn.
+    pub(super) fn new(beat: Arc<Beat>, turn: Arc<Turn>) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            beat,
+            turn,
+        }
+    }
+
+    /// Looks after what waits for company that does not come: to be called when its thread is woken.
+    pub(super) fn look_at_rest(&self) {
+        if !self.look_if_free() {
+            self.beat.want(self.beat.after(DELAY));
         }
     }
 
@@ -57,14 +70,27 @@ impl Aside {
         waiting.chunks += 1;
         let chunks = waiting.chunks;
         drop(waiting);
-        if chunks >= CHUNKS {
-            self.look_at_all();
+        if chunks >= MOST {
+            self.look(&lock(&self.turn));
+        } else if chunks >= CHUNKS {
+            self.look_if_free();
         } else if chunks == 1 {
-            self.filled.notify_one();
+            self.beat.want(self.beat.after(DELAY));
         }
     }
 
-    fn look_at_all(&self) {
+    /// False where another thread is at its turn; then nothing is looked at.
+    fn look_if_free(&self) -> bool {
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        self.look(&turn);
+        true
+    }
+
+    fn look(&self, _turn: &MutexGuard<'_, ()>) {
         let mut waiting = lock(&self.waiting);
         let mut connections = take(&mut waiting.connections);
         waiting.chunks = 0;

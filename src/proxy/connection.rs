@@ -1,6 +1,7 @@
 //! One connection from accept to its outcome.
 
 use crate::proxy::aside::Watched;
+use crate::proxy::listener::Accepted;
 use crate::proxy::pipe::Pipe;
 use crate::proxy::refuse::Refusal;
 use crate::proxy::relay::{LINGER, Relay};
@@ -9,6 +10,7 @@ use crate::proxy::startup::{Opening, Startup};
 use crate::proxy::stream::Stream;
 use crate::proxy::upstream::Upstream;
 use crate::proxy::watch::Guarded;
+use crate::proxy::workers::Seat;
 use crate::session::cancel_key;
 use crate::stats::{ConnectionOutcome, Traffic};
 use std::sync::Arc;
@@ -41,9 +43,21 @@ impl Drop for Counted<'_> {
 }
 
 /// Serves a client to its end. May be dropped at any await: that is how a shutdown ends it.
-pub(super) async fn run(client: Stream, peer: String, admission: Admission, shared: Arc<Shared>) {
+pub(super) async fn run(
+    client: Accepted,
+    peer: String,
+    admission: Admission,
+    seat: Seat,
+    shared: Arc<Shared>,
+) {
     let counted = Counted::open(shared.profiler.traffic());
-    let outcome = converse(client, &peer, &admission, &shared).await;
+    let outcome = match client.watched_here() {
+        Ok(client) => converse(client, &peer, &admission, &seat, &shared).await,
+        Err(error) => {
+            tracing::warn!(client = %peer, %error, "a client's socket cannot be watched");
+            ConnectionOutcome::ClientLost
+        }
+    };
     tracing::debug!(client = %peer, outcome = outcome.as_str(), "connection ended");
     counted.end(outcome);
 }
@@ -52,6 +66,7 @@ async fn converse(
     client: Stream,
     peer: &str,
     admission: &Admission,
+    seat: &Seat,
     shared: &Arc<Shared>,
 ) -> ConnectionOutcome {
     let clock = shared.clock;
@@ -140,8 +155,9 @@ async fn converse(
         server,
         frontend,
         backend,
-        watch: Watched::new(watch, Arc::clone(&shared.aside)),
+        watch: Watched::new(watch, seat.aside()),
         clock,
+        idle: seat.alarm(),
         linger: LINGER,
     };
     let outcome = relay.run().await;

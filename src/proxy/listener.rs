@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream, lookup_host};
 
 /// Connections that the kernel keeps waiting for an accept; it may itself allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 1024;
@@ -94,17 +94,34 @@ impl Listener {
     }
 
     /// The next client and its address; a unix socket's client has none.
-    pub(super) async fn accept(&self) -> io::Result<(Stream, String)> {
+    pub(super) async fn accept(&self) -> io::Result<(Accepted, String)> {
         match &self.0 {
             Kind::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok((Stream::Tcp(stream), peer.to_string()))
+                Ok((Accepted::Tcp(stream.into_std()?), peer.to_string()))
             }
             Kind::Unix(listener, _) | Kind::InheritedUnix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), "unix".to_owned()))
+                Ok((Accepted::Unix(stream.into_std()?), "unix".to_owned()))
             }
         }
+    }
+}
+
+/// A client that no event loop watches yet: it is served by another one than it was accepted by.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    /// Has it watched by the runtime that this is called in.
+    pub(super) fn watched_here(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+        })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! # A connection
 //!
-//! [`serve`] accepts a client and starts one task, which owns both sockets, both buffers (16 KiB a direction) and the
+//! [`serve`] accepts a client, deals it out to one of some threads (`workers.rs`), where it stays, and starts one task
+//! there, which owns both sockets, both buffers (16 KiB a direction) and the
 //! [`Tap`](crate::profiler::Tap). The server is
 //! connected to at once (the first of those named that answers), while the client's first packet is still awaited. Encryption is agreed leg by leg, see `tls/`:
 //! by default an SSLRequest is answered with `N` and none is sent. Every byte of the session itself, whatever it is,
@@ -23,10 +24,11 @@
 //!    taken for a slow query. If the client's socket failed, the chunk is shown all the same; the query did run.
 //!
 //! Both show a chunk *now or soon* (`aside.rs`): small ones of a session that is under way are put aside for up to 10 ms
-//! and looked at many at a time, of all connections, since the caches are warm from the second on. Order, moments and
+//! and looked at many at a time, of all connections of a thread, since the caches are warm from the second on. Order, moments and
 //! answers to questions are as if each were looked at when it is shown.
 //!
-//! 3. **Timer.** It is set when the tap first asks for it, and again only when it fires; queries leave it alone.
+//! 3. **Alarm.** It is set when the tap first asks for it, and again only when it rings; queries leave it alone. Another
+//!    thread keeps it (`pulse.rs`): an event loop with a timer pays for it in each of its waits.
 //! 4. **End.** See below.
 //!
 //! A direction reads a chunk only when the last one is written, which is all there is of back-pressure. It never waits
@@ -48,11 +50,13 @@
 //! A panic in the tap ends the watching of that connection, never the connection.
 
 mod address;
+mod alarm;
 mod aside;
 mod clock;
 mod connection;
 mod listener;
 mod pipe;
+mod pulse;
 mod refuse;
 mod relay;
 mod resolver;
@@ -66,6 +70,7 @@ mod tls;
 mod unreachable;
 mod upstream;
 mod watch;
+mod workers;
 
 pub use address::{Address, AddressError, ListenAddress, UpstreamAddress};
 pub use clock::Clock;
@@ -79,3 +84,4 @@ pub use stream::Stream;
 pub use tls::{ClientMode, ClientTls, Tls, TlsError, UpstreamMode, UpstreamTls, check_together};
 pub use unreachable::Unreachable;
 pub use upstream::{dial, probe};
+pub use workers::{Threads, threads};

@@ -1,5 +1,6 @@
 //! Both directions of one connection in one future. The module's documentation tells the order of events.
 
+use crate::proxy::alarm::Alarm;
 use crate::proxy::aside::Watched;
 use crate::proxy::clock::Clock;
 use crate::proxy::pipe::{End, Pipe};
@@ -30,7 +31,7 @@ enum Cause {
     Server,
 }
 
-/// The two sockets and pipes of a connection, and who watches.
+/// The two sockets and pipes of a connection, who watches, and what wakes it for [`Watch::idle`].
 pub(super) struct Relay<W: Watch> {
     pub(super) client: Stream,
     pub(super) server: Stream,
@@ -38,6 +39,7 @@ pub(super) struct Relay<W: Watch> {
     pub(super) backend: Pipe,
     pub(super) watch: Watched<W>,
     pub(super) clock: Clock,
+    pub(super) idle: Alarm,
     pub(super) linger: Duration,
 }
 
@@ -53,7 +55,6 @@ struct Running<W: Watch> {
     moved: bool,
     /// When the last reply was read, if [`Watch::idle`] has not been asked since and no timer is set.
     replied: Option<At>,
-    idle: Timer,
     lingering: Timer,
 }
 
@@ -68,7 +69,6 @@ impl<W: Watch> Relay<W> {
             owed: false,
             moved: false,
             replied: None,
-            idle: Timer::default(),
             lingering: Timer::default(),
         };
         poll_fn(|cx| running.poll(cx)).await;
@@ -142,22 +142,22 @@ impl<W: Watch> Running<W> {
         }
     }
 
-    /// The timer is set again only when it fires; a query neither sets nor moves it.
+    /// The alarm is set again only when it rings; a query neither sets nor moves it.
     fn poll_idle(&mut self, cx: &mut Context<'_>) {
-        if !self.idle.is_set() {
-            // Nothing to wait for at the last call. That can only have changed with a reply.
-            let Some(at) = self.replied.take() else {
-                return;
-            };
-            if let Some(delay) = self.relay.watch.idle(at) {
-                self.idle.set(delay.clamp(SHORTEST_IDLE, LONGEST_IDLE));
-            }
+        let Relay {
+            idle, watch, clock, ..
+        } = &mut self.relay;
+        let rang = idle.rings();
+        if !rang && idle.is_set() {
+            return;
         }
-        while self.idle.poll(cx).is_ready() {
-            self.replied = None;
-            if let Some(delay) = self.relay.watch.idle(self.relay.clock.now()) {
-                self.idle.set(delay.clamp(SHORTEST_IDLE, LONGEST_IDLE));
-            }
+        let replied = self.replied.take();
+        // Nothing to wait for at the last call: that can only have changed with a reply.
+        let Some(at) = (if rang { Some(clock.now()) } else { replied }) else {
+            return;
+        };
+        if let Some(delay) = watch.idle(at) {
+            idle.set(delay.clamp(SHORTEST_IDLE, LONGEST_IDLE), cx.waker());
         }
     }
 
@@ -218,8 +218,6 @@ impl<W: Watch> Running<W> {
 struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     set: bool,
-    /// It has been polled since it was set, and will wake its task.
-    waits: bool,
 }
 
 impl Timer {
@@ -228,7 +226,7 @@ impl Timer {
     }
 
     fn set(&mut self, delay: Duration) {
-        (self.set, self.waits) = (true, false);
+        self.set = true;
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(Instant::now() + delay),
             None => self.sleep = Some(Box::pin(sleep(delay))),
@@ -240,11 +238,6 @@ impl Timer {
         let Some(sleep) = self.sleep.as_mut().filter(|_| self.set) else {
             return Poll::Pending;
         };
-        // Nearly each poll of the task is for a query, and the task's waker is the same each time.
-        if self.waits && !sleep.is_elapsed() {
-            return Poll::Pending;
-        }
-        self.waits = true;
         ready!(sleep.as_mut().poll(cx));
         self.set = false;
         Poll::Ready(())

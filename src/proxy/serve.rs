@@ -3,6 +3,7 @@
 use crate::proxy::connection::{self, Counted};
 use crate::proxy::listener::Listener;
 use crate::proxy::shared::Shared;
+use crate::proxy::workers::{Threads, Workers};
 use crate::stats::ConnectionOutcome;
 use std::future::Future;
 use std::io;
@@ -18,14 +19,19 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves clients until `shutdown` is ready, then lets open connections run for the grace of `[shutdown]`, cuts off
-/// the rest and returns. No error of a socket ends it earlier.
-pub async fn serve(listener: Listener, shared: Arc<Shared>, shutdown: impl Future<Output = ()>) {
+/// the rest and returns. No error of a socket ends it earlier. Connections are dealt out to the runtime that this runs on
+/// and to the other `threads`.
+pub async fn serve(
+    listener: Listener,
+    shared: Arc<Shared>,
+    threads: Threads,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut connections = JoinSet::new();
-    let aside = Arc::clone(&shared.aside);
+    let workers = Workers::new(threads);
     // Dropped, and so aborted, with this future.
-    let mut looking = JoinSet::new();
-    looking.spawn(async move { aside.run().await });
-    accept_until(shutdown, &listener, &shared, &mut connections).await;
+    let _running = workers.start();
+    accept_until(shutdown, &listener, &shared, &workers, &mut connections).await;
     shared.drain();
     // A client that comes now is refused by the kernel at once and may try elsewhere.
     drop(listener);
@@ -55,6 +61,7 @@ async fn accept_until(
     shutdown: impl Future<Output = ()>,
     listener: &Listener,
     shared: &Arc<Shared>,
+    workers: &Workers,
     connections: &mut JoinSet<()>,
 ) {
     let mut shutdown = pin!(shutdown);
@@ -72,7 +79,10 @@ async fn accept_until(
         match accepted {
             Ok((client, peer)) => match shared.admit() {
                 Some(admission) => {
-                    connections.spawn(connection::run(client, peer, admission, Arc::clone(shared)));
+                    let shared = Arc::clone(shared);
+                    workers.spawn(connections, |seat| {
+                        connection::run(client, peer, admission, seat, shared)
+                    });
                 }
                 None => Counted::open(shared.profiler.traffic()).end(ConnectionOutcome::Refused),
             },

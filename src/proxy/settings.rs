@@ -3,12 +3,18 @@
 use crate::units::Period;
 use serde::{Deserialize, Serialize};
 
+/// Where connections are so many that this is too few, several processes are better.
+const MOST_THREADS: usize = 64;
+
 /// The `[proxy]` section.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Whether queries are decoded. Where not, a session is only forwarded once the server has let the client in.
     pub profiling: bool,
+    /// Threads that move bytes; a connection stays with one. 0, the default, stands for one a processor, and four at
+    /// most.
+    pub threads: usize,
     /// How long to wait for each address of the upstream server, and for its name to be resolved. Default 5 s.
     pub connect_timeout: Period,
     /// How long a client may take to send its first packet. Default 60 s, as PostgreSQL's
@@ -29,6 +35,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             profiling: true,
+            threads: 0,
             connect_timeout: Period::secs(5),
             startup_timeout: Period::secs(60),
             max_connections: 500,
@@ -43,6 +50,11 @@ impl Settings {
     /// Refuses values that cannot work; the text names the key and what to write instead.
     pub fn check(&self) -> Result<(), String> {
         let second = Period::secs(1);
+        if self.threads > MOST_THREADS {
+            return Err(format!(
+                "threads: more than {MOST_THREADS} only wait for each other; write `0` for one a processor"
+            ));
+        }
         if self.connect_timeout.0.is_zero() {
             return Err("connect_timeout: no connection is made in no time; write `5s`".into());
         }
@@ -122,6 +134,7 @@ mod tests {
             "connect_timeout = \"0s\"",
             "startup_timeout = \"0s\"",
             "max_connections = 0",
+            "threads = 65",
             "keepalive_idle = \"10ms\"",
             "keepalive_interval = \"0s\"",
             "keepalive_count = 0",

@@ -1,7 +1,6 @@
 //! What all connections of a process share.
 
 use crate::profiler::Profiler;
-use crate::proxy::aside::Aside;
 use crate::proxy::clock::Clock;
 use crate::proxy::resolver::Resolver;
 use crate::proxy::servers::UpstreamList;
@@ -38,7 +37,6 @@ pub struct Shared {
     /// `[client_tls]` and `[upstream_tls]`, with their certificates.
     pub tls: Tls,
     pub(super) resolver: Resolver,
-    pub(super) aside: Arc<Aside>,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     crowd: Arc<Semaphore>,
@@ -83,7 +81,6 @@ impl Shared {
             clock,
             tls: Tls::default(),
             resolver: Resolver::default(),
-            aside: Arc::default(),
             places: Arc::new(Semaphore::new(places)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             crowd: Arc::new(Semaphore::new(1)),

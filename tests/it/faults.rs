@@ -257,7 +257,7 @@ async fn a_client_that_sends_byte_by_byte_is_understood() {
 #[tokio::test]
 async fn without_descriptors_open_sessions_go_on_and_new_ones_come_when_there_are_some() {
     let upstream = Backend::tcp().await.serve();
-    let pgscope = Process::start_with_files(40, &upstream, &[]);
+    let pgscope = Process::start_with_files(50, &upstream, &["--proxy-threads", "2"]);
     pgscope.logged("the limit of open files is too low").await;
     let mut served = Vec::new();
     let mut waiting = Vec::new();

@@ -83,6 +83,25 @@ async fn sigterm_lets_open_connections_finish_and_takes_no_new_ones() {
 }
 
 #[tokio::test]
+async fn whatever_the_number_of_threads_every_query_is_counted_and_every_connection_ends() {
+    let upstream = Backend::tcp().await.serve();
+    for threads in ["1", "2", "5"] {
+        let arguments = ["--shutdown-grace", "1h", "--proxy-threads", threads];
+        let mut pgscope = Process::start(&upstream, &arguments);
+        let load = Load::start(&pgscope).await;
+        load.goes_on().await;
+        let answers = load.end().await as f64;
+        let all = |scrape: &Scrape| {
+            scrape.sum("queries_total", &[("status", "ok")]) == answers
+                && scrape.sum("connections_open", &[]) == 0.0
+        };
+        pgscope.admin.eventually("all queries", all).await;
+        pgscope.signal("TERM");
+        assert_eq!(pgscope.ended().await.code(), Some(0), "{threads}");
+    }
+}
+
+#[tokio::test]
 async fn a_query_under_way_is_answered_through_reload_and_drain() {
     let backend = Backend::tcp().await;
     let mut pgscope = Process::start(&backend.address(), &["--shutdown-grace", "1h"]);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::proxy::clock::Clock;
+use crate::proxy::pulse::Pulse;
 use std::time::Instant;
 use tokio::time::timeout;
 
@@ -56,6 +57,17 @@ impl Watch for Notes {
     }
 }
 
+fn aside(turn: Arc<Turn>) -> Arc<Aside> {
+    let (_, mut beats) = Pulse::new(1);
+    Arc::new(Aside::new(Arc::new(beats.remove(0)), turn))
+}
+
+fn beaten() -> (Arc<Pulse>, Arc<Aside>) {
+    let (pulse, mut beats) = Pulse::new(1);
+    let aside = Aside::new(Arc::new(beats.remove(0)), Arc::default());
+    (pulse, Arc::new(aside))
+}
+
 fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
     let notes = Notes::default();
     let watch = Guarded::new(notes.clone(), Arc::default(), Clock::start());
@@ -64,7 +76,7 @@ fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
 
 #[test]
 fn chunks_wait_for_company_and_keep_their_order_and_moments() {
-    let aside = Arc::default();
+    let aside = aside(Arc::default());
     let connections: Vec<_> = (0..4).map(|_| open(&aside)).collect();
     let turns = CHUNKS / connections.len() / 2;
     for turn in 0..turns {
@@ -89,7 +101,7 @@ fn chunks_wait_for_company_and_keep_their_order_and_moments() {
 
 #[test]
 fn who_asks_is_told_what_was_put_aside_too() {
-    let aside = Arc::default();
+    let aside = aside(Arc::default());
     let (watched, notes) = open(&aside);
     watched.frontend(b"Q", At(1));
     assert!(watched.is_owed());
@@ -107,13 +119,13 @@ fn who_asks_is_told_what_was_put_aside_too() {
     drop(watched);
     assert_eq!(notes.seen()[5..], ["6 up Z", "close "]);
     // What is still listed is looked at once more, and nothing comes of it.
-    aside.look_at_all();
+    assert!(aside.look_if_free());
     assert_eq!(notes.seen().len(), 7);
 }
 
 #[test]
 fn a_long_chunk_is_looked_at_at_once_and_behind_those_before_it() {
-    let aside = Arc::default();
+    let aside = aside(Arc::default());
     let (watched, notes) = open(&aside);
     watched.frontend(b"Q", At(1));
     watched.backend(&[b'r'; LONGEST + 1], At(2), 0);
@@ -130,14 +142,38 @@ fn a_long_chunk_is_looked_at_at_once_and_behind_those_before_it() {
 }
 
 #[test]
+fn another_threads_turn_is_waited_for_only_where_there_is_no_more_room() {
+    let turn = Arc::<Turn>::default();
+    let aside = aside(Arc::clone(&turn));
+    let (watched, notes) = open(&aside);
+    let others = turn.lock().unwrap();
+    for at in 1..MOST as u64 {
+        watched.frontend(b"Q", At(at));
+    }
+    assert!(!aside.look_if_free());
+    assert_eq!(notes.seen(), Vec::<String>::new());
+    std::thread::scope(|scope| {
+        let last = scope.spawn(|| watched.frontend(b"Q", At(MOST as u64)));
+        drop(others);
+        last.join().unwrap();
+    });
+    assert_eq!(notes.seen().len(), MOST);
+    // The turn has been given back.
+    for at in 0..CHUNKS as u64 {
+        watched.frontend(b"Q", At(at));
+    }
+    assert_eq!(notes.seen().len(), MOST + CHUNKS);
+}
+
+#[test]
 fn a_panic_is_the_connections_own() {
-    let aside = Arc::default();
+    let aside = aside(Arc::default());
     let (bad, bad_notes) = open(&aside);
     let (good, good_notes) = open(&aside);
     bad.frontend(b"BOOM", At(1));
     bad.frontend(b"Q", At(2));
     good.frontend(b"Q", At(3));
-    aside.look_at_all();
+    assert!(aside.look_if_free());
     assert_eq!(bad_notes.seen(), ["panicked "]);
     assert_eq!(good_notes.seen(), ["3 up Q"]);
     drop(bad);
@@ -146,12 +182,18 @@ fn a_panic_is_the_connections_own() {
 
 #[tokio::test]
 async fn what_finds_no_company_is_looked_at_all_the_same() {
-    let aside: Arc<Aside> = Arc::default();
+    let (pulse, aside) = beaten();
     let (watched, notes) = open(&aside);
     let began = Instant::now();
+    let beating = tokio::spawn(async move { pulse.run().await });
     let looking = tokio::spawn({
         let aside = Arc::clone(&aside);
-        async move { aside.run().await }
+        async move {
+            loop {
+                aside.beat.woken().await;
+                aside.look_at_rest();
+            }
+        }
     });
     for turn in 1..4 {
         watched.frontend(b"Q", At(turn));
@@ -164,4 +206,5 @@ async fn what_finds_no_company_is_looked_at_all_the_same() {
         assert!(began.elapsed() >= DELAY);
     }
     looking.abort();
+    beating.abort();
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::proxy::watch::Guarded;
+use crate::proxy::workers::{Threads, Workers};
 use crate::stats::Traffic;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,24 +90,29 @@ fn start(notes: Notes, linger: Duration) -> Setup {
     let (server, inner_server) = UnixStream::pair().unwrap();
     let traffic: Arc<Traffic> = Arc::default();
     let clock = Clock::start();
-    let relay = Relay {
-        client: Stream::Unix(inner_client),
-        server: Stream::Unix(inner_server),
-        frontend: Pipe::frontend(),
-        backend: Pipe::backend(),
-        watch: Watched::new(
-            Guarded::new(notes.clone(), Arc::clone(&traffic), clock),
-            Arc::default(),
-        ),
-        clock,
-        linger,
+    let watch = Guarded::new(notes.clone(), Arc::clone(&traffic), clock);
+    let relay = async move {
+        let workers = Workers::new(Threads::only_this());
+        let _running = workers.start();
+        let seat = workers.seat().unwrap();
+        let relay = Relay {
+            client: Stream::Unix(inner_client),
+            server: Stream::Unix(inner_server),
+            frontend: Pipe::frontend(),
+            backend: Pipe::backend(),
+            watch: Watched::new(watch, seat.aside()),
+            clock,
+            idle: seat.alarm(),
+            linger,
+        };
+        relay.run().await
     };
     Setup {
         client,
         server,
         notes,
         traffic,
-        relay: tokio::spawn(relay.run()),
+        relay: tokio::spawn(relay),
     }
 }
 

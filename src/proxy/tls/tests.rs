@@ -9,6 +9,7 @@ use crate::proxy::stream::Stream;
 use crate::proxy::tls::client::ClientLeg;
 use crate::proxy::tls::settings::{ClientMode, ClientTls};
 use crate::proxy::watch::Guarded;
+use crate::proxy::workers::{Threads, Workers};
 use socket2::SockRef;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,9 @@ async fn the_last_bytes_leave_although_the_server_is_silent() {
     let tap = profiler.open("test", clock.now());
     let watched = Arc::clone(&profiler);
     let relay = tokio::spawn(async move {
+        let workers = Workers::new(Threads::only_this());
+        let _running = workers.start();
+        let seat = workers.seat().unwrap();
         let relay = Relay {
             client: Stream::Tls(Box::new(inner_client)),
             server: Stream::Unix(inner_server),
@@ -83,9 +87,10 @@ async fn the_last_bytes_leave_although_the_server_is_silent() {
             backend: Pipe::backend(),
             watch: Watched::new(
                 Guarded::new(tap, Arc::clone(watched.traffic()), clock),
-                Arc::default(),
+                seat.aside(),
             ),
             clock,
+            idle: seat.alarm(),
             linger: LINGER,
         };
         relay.run().await

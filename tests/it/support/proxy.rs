@@ -4,8 +4,8 @@ use super::eventually;
 use super::peer::Peer;
 use pgscope::profiler::Profiler;
 use pgscope::proxy::{
-    Address, ClientTls, Clock, Listener, Resolver, Settings, Shared, ShutdownSettings, Tls,
-    UpstreamTls, serve,
+    Address, ClientTls, Clock, Listener, Resolver, Settings, Shared, ShutdownSettings, Threads,
+    Tls, UpstreamTls, serve,
 };
 use pgscope::stats::ConnectionOutcome;
 use pgscope::units::Period;
@@ -100,10 +100,15 @@ impl Setup {
         );
         let shared = Arc::new(shared.with_tls(tls).with_resolver(self.resolver));
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, Arc::clone(&shared), async {
-            // An error means that the test is over.
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(serve(
+            listener,
+            Arc::clone(&shared),
+            Threads::only_this(),
+            async {
+                // An error means that the test is over.
+                let _ = stopped.await;
+            },
+        ));
         Proxy {
             address,
             shared,

@@ -3,7 +3,7 @@
 use pgscope::profiler::Profiler;
 use pgscope::proxy::{
     ClientMode, ClientTls, Clock, Listener, Settings, Shared, ShutdownSettings, Tls, UpstreamTls,
-    serve,
+    Threads, serve,
 };
 use pgscope::stats::ConnectionOutcome;
 use std::future::Future;
@@ -160,7 +160,7 @@ impl World {
         let address = front.display().to_string().parse().expect("an address");
         let listener = Listener::bind(&address).await.expect("the proxy's socket");
         let (stop, stopped) = oneshot::channel();
-        let proxy = tokio::spawn(serve(listener, Arc::clone(&shared), async {
+        let proxy = tokio::spawn(serve(listener, Arc::clone(&shared), Threads::only_this(), async {
             let _ = stopped.await;
         }));
         let mut peers = [(); 2].map(|()| Peer {

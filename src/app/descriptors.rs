@@ -7,7 +7,8 @@ const OTHERS: u64 = 128;
 /// Of an event loop.
 const EACH_LOOP: u64 = 4;
 
-/// Warns where `max_connections` connections could not all be open, with `threads` that relay. What the system does not tell is not doubted.
+/// Warns where `max_connections` connections could not all be open, with `threads` that relay. What the system does not
+/// tell is not doubted.
 pub(super) fn check(max_connections: usize, threads: usize) {
     let needed = needed(max_connections, threads);
     let limit = read_to_string("/proc/self/limits").ok();

@@ -22,8 +22,8 @@ impl Sidecar {
     pub fn start(settings: &Settings, upstream: UpstreamList) -> Result<Self, Failure> {
         // Secrets are for what is not started: the admin server and the side connection.
         let shared = Arc::new(Shared::new(settings, upstream, Secrets::default())?);
-        descriptors::check(settings.proxy.max_connections, shared.threads());
         panics::hush(Arc::clone(&shared));
+        descriptors::check(settings.proxy.max_connections, shared.threads());
         let bound = Bound::new(&settings.listen, None)?;
         let address = bound.address.clone();
         Ok(Self {

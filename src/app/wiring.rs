@@ -110,7 +110,8 @@ impl HealthCheck for Upstream {
     }
 }
 
-/// Forwards connections, on this thread and the others, until `draining` turns true, then lets open ones run up to `shutdown.grace`.
+/// Forwards connections, on this thread and the others, until `draining` turns true, then lets open ones run up to
+/// `shutdown.grace`.
 pub async fn relay(
     listener: Listener,
     shared: Arc<Shared>,

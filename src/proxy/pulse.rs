@@ -19,7 +19,7 @@ const NEVER: u64 = u64::MAX;
 /// Wakes event loops.
 pub(super) struct Pulse {
     base: Instant,
-    loops: Vec<Loop>,
+    loops: Vec<Arc<Loop>>,
     /// When it looks next of itself; who wants to be woken sooner has to call it.
     until: AtomicU64,
     sooner: Notify,
@@ -34,15 +34,17 @@ struct Loop {
 /// The side of an event loop.
 pub(super) struct Beat {
     pulse: Arc<Pulse>,
-    index: usize,
+    own: Arc<Loop>,
 }
 
 impl Pulse {
     /// For so many event loops, which is what is returned beside.
     pub(super) fn new(loops: usize) -> (Arc<Self>, Vec<Beat>) {
-        let asleep = |_| Loop {
-            next: AtomicU64::new(NEVER),
-            woken: Notify::new(),
+        let asleep = |_| {
+            Arc::new(Loop {
+                next: AtomicU64::new(NEVER),
+                woken: Notify::new(),
+            })
         };
         let pulse = Arc::new(Self {
             base: Instant::now(),
@@ -50,11 +52,11 @@ impl Pulse {
             until: AtomicU64::new(NEVER),
             sooner: Notify::new(),
         });
-        let beat = |index| Beat {
+        let beat = |own: &Arc<Loop>| Beat {
             pulse: Arc::clone(&pulse),
-            index,
+            own: Arc::clone(own),
         };
-        let beats = (0..loops).map(beat).collect();
+        let beats = pulse.loops.iter().map(beat).collect();
         (pulse, beats)
     }
 
@@ -120,10 +122,7 @@ impl Beat {
 
     /// Wants to be woken when this period has begun. All that is wanted before that is forgotten then.
     pub(super) fn want(&self, at: u64) {
-        let Some(own) = self.pulse.loops.get(self.index) else {
-            return;
-        };
-        own.next.fetch_min(at, Ordering::SeqCst);
+        self.own.next.fetch_min(at, Ordering::SeqCst);
         if at < self.pulse.until.load(Ordering::SeqCst) {
             self.pulse.sooner.notify_one();
         }
@@ -131,9 +130,7 @@ impl Beat {
 
     /// Until it is woken.
     pub(super) async fn woken(&self) {
-        if let Some(own) = self.pulse.loops.get(self.index) {
-            own.woken.notified().await;
-        }
+        self.own.woken.notified().await;
     }
 }
 

@@ -158,7 +158,7 @@ impl Workers {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::HashMap;
     use std::sync::mpsc;
     use std::thread::ThreadId;
     use tokio::runtime::Builder;
@@ -196,16 +196,11 @@ mod tests {
         };
         let first: Vec<_> = (0..6).map(|_| open()).collect();
         first.into_iter().for_each(drop);
-        let mut threads: BTreeMap<String, usize> = BTreeMap::new();
-        let count = |threads: &mut BTreeMap<String, usize>, thread: ThreadId| {
-            *threads.entry(format!("{thread:?}")).or_default() += 1;
-        };
-        let mut ended = 0;
-        while ended < 6 {
+        let mut threads: HashMap<ThreadId, usize> = HashMap::new();
+        while threads.values().sum::<usize>() < 6 {
             tokio::task::yield_now().await;
-            while let Ok(thread) = told.try_recv() {
-                count(&mut threads, thread);
-                ended += 1;
+            for thread in told.try_iter() {
+                *threads.entry(thread).or_default() += 1;
             }
         }
         assert_eq!(threads.into_values().collect::<Vec<_>>(), [2, 2, 2]);

@@ -58,13 +58,13 @@ impl Watch for Notes {
 }
 
 fn aside(turn: Arc<Turn>) -> Arc<Aside> {
-    let (_, mut beats) = Pulse::new(1);
-    Arc::new(Aside::new(Arc::new(beats.remove(0)), turn))
+    beaten(turn).1
 }
 
-fn beaten() -> (Arc<Pulse>, Arc<Aside>) {
+/// With the pulse that it has to be woken by.
+fn beaten(turn: Arc<Turn>) -> (Arc<Pulse>, Arc<Aside>) {
     let (pulse, mut beats) = Pulse::new(1);
-    let aside = Aside::new(Arc::new(beats.remove(0)), Arc::default());
+    let aside = Aside::new(Arc::new(beats.remove(0)), turn);
     (pulse, Arc::new(aside))
 }
 
@@ -182,7 +182,7 @@ fn a_panic_is_the_connections_own() {
 
 #[tokio::test]
 async fn what_finds_no_company_is_looked_at_all_the_same() {
-    let (pulse, aside) = beaten();
+    let (pulse, aside) = beaten(Arc::default());
     let (watched, notes) = open(&aside);
     let began = Instant::now();
     let beating = tokio::spawn(async move { pulse.run().await });

@@ -2,8 +2,8 @@
 
 use pgscope::profiler::Profiler;
 use pgscope::proxy::{
-    ClientMode, ClientTls, Clock, Listener, Settings, Shared, ShutdownSettings, Tls, UpstreamTls,
-    Threads, serve,
+    ClientMode, ClientTls, Clock, Listener, Settings, Shared, ShutdownSettings, Threads, Tls,
+    UpstreamTls, serve,
 };
 use pgscope::stats::ConnectionOutcome;
 use std::future::Future;
@@ -160,9 +160,14 @@ impl World {
         let address = front.display().to_string().parse().expect("an address");
         let listener = Listener::bind(&address).await.expect("the proxy's socket");
         let (stop, stopped) = oneshot::channel();
-        let proxy = tokio::spawn(serve(listener, Arc::clone(&shared), Threads::only_this(), async {
-            let _ = stopped.await;
-        }));
+        let proxy = tokio::spawn(serve(
+            listener,
+            Arc::clone(&shared),
+            Threads::only_this(),
+            async {
+                let _ = stopped.await;
+            },
+        ));
         let mut peers = [(); 2].map(|()| Peer {
             reads: true,
             ..Peer::default()

@@ -137,7 +137,10 @@ fn best(
         }
         for column in &columns.all {
             let parent = usize::from(column.stream.group);
-            if parent == child || !column.may_explain(queries) {
+            if parent == child
+                || !column.may_explain(queries)
+                || !(column.sieve()).may_pass(request, queries, key, MIN_HITS)
+            {
                 continue;
             }
             let Some(fit) =

@@ -52,6 +52,7 @@ mod serializer_depth;
 mod session_overhead;
 mod several;
 mod severity;
+mod sieve;
 mod slow_query;
 mod slow_request;
 mod subject;

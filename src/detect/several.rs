@@ -1,9 +1,10 @@
 //! Loops that ask for several columns of each row: two foreign keys to one table make one repeated statement.
 
-use super::lineage::Edge;
+use super::lineage::{Edge, MIN_HITS};
 use super::names;
 use super::plausible::{self, Fit};
 use super::relation::{is_own, is_primary_key};
+use super::sieve::Sieve;
 use super::walk::{Column, Columns, Walk};
 use crate::request::Request;
 
@@ -27,6 +28,11 @@ pub(super) fn best(
         .chunk_by(|one, other| one.stream.group == other.stream.group);
     let edges = lists.filter_map(|list| {
         if !list.first()?.may_explain(queries) {
+            return None;
+        }
+        let sieves = list.iter().map(Column::sieve);
+        let sieve = sieves.fold(Sieve::default(), Sieve::with);
+        if !sieve.may_pass(request, queries, 0, MIN_HITS) {
             return None;
         }
         let keys = list.iter().filter_map(|column| {

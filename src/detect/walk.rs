@@ -2,6 +2,7 @@
 
 use super::lineage::{Edge, MIN_HITS, SCORE};
 use super::plausible::Fit;
+use super::sieve::Sieve;
 use crate::request::{Confidence, Request, Stream};
 use crate::session::At;
 use std::cell::OnceCell;
@@ -21,7 +22,7 @@ pub(super) struct Column<'a> {
     pub index: usize,
     /// Values of one row.
     width: u32,
-    ///
+    sieve: OnceCell<Sieve>,
     /// Value and place in one number each. Made when it is first searched: most columns never are.
     sorted: OnceCell<Vec<u64>>,
     /// Columns of the stream in turn.
@@ -54,6 +55,7 @@ impl<'a> Column<'a> {
             watched: first,
             index: usize::from(*stream.shape.watched.get(first)?),
             width: u32::try_from(watched.len()).unwrap_or(u32::MAX),
+            sieve: OnceCell::new(),
             sorted: OnceCell::new(),
             turn: watched.to_vec(),
             filled: OnceCell::new(),
@@ -67,6 +69,12 @@ impl<'a> Column<'a> {
         };
         let before = queries.partition_point(|query| *query < first.entry as usize);
         self.stream.rows() >= MIN_HITS && queries.len() - before >= MIN_HITS
+    }
+
+    /// Its values, made into a sieve when they are first asked for.
+    pub fn sieve(&self) -> &Sieve {
+        let values = || self.turn.iter().flat_map(|at| self.stream.column(*at));
+        self.sieve.get_or_init(|| Sieve::of(values()))
     }
 
     /// Places of this many rows.

@@ -7,6 +7,7 @@
 mod inquiry;
 mod notice;
 mod source;
+mod standing;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -20,11 +21,13 @@ use crate::detect::{self, Detectors};
 use crate::request::{self, Classes};
 use crate::session::{At, CancelKey};
 use crate::stats::{self, SessionInfo, SessionKey, Stats, Traffic};
+use standing::Standing;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watch::Watch;
 
 /// What all connections share.
 pub struct Profiler {
@@ -47,7 +50,9 @@ struct Shared {
 
 /// A connection that is open.
 struct OpenSession {
+    /// But for its standing.
     info: SessionInfo,
+    standing: Arc<Standing>,
     /// Hash of its BackendKeyData.
     cancel_key: Option<u64>,
     /// Known once the server has let the client in.
@@ -126,13 +131,15 @@ impl Profiler {
             cancel_requests: 0,
             blind: None,
         };
+        let standing = Arc::<Standing>::default();
         let session = OpenSession {
             info,
+            standing: Arc::clone(&standing),
             cancel_key: None,
             key: None,
         };
         self.lock().sessions.insert(id, session);
-        Tap::new(Arc::clone(self), id, client, at)
+        Tap::new(Arc::clone(self), Watch::new(id, client, at, standing))
     }
 
     /// Number of the open session that a CancelRequest names, if it is known here.

@@ -1,6 +1,6 @@
 //! What the edges may read.
 
-use super::{Profiler, Shared};
+use super::{OpenSession, Profiler, Shared};
 use crate::request::{Boundary, Class, ClassKey, Usage};
 use crate::sql::{Fingerprint, Statement};
 use crate::stats::{
@@ -82,7 +82,12 @@ impl Source for Profiler {
     fn sessions(&self) -> Vec<SessionInfo> {
         let shared = self.lock();
         let sessions = shared.sessions.values();
-        sessions.map(|session| session.info.clone()).collect()
+        let told = |session: &OpenSession| SessionInfo {
+            queries: session.standing.queries(),
+            status: session.standing.status(),
+            ..session.info.clone()
+        };
+        sessions.map(told).collect()
     }
 
     fn boundaries(&self) -> Vec<BoundaryInfo> {

@@ -25,11 +25,11 @@ pub struct Tap {
 }
 
 impl Tap {
-    pub(super) fn new(profiler: Arc<Profiler>, id: u64, client: &str, at: At) -> Self {
+    pub(super) fn new(profiler: Arc<Profiler>, watch: Watch) -> Self {
         Self {
             profiler,
             session: Session::new(),
-            watch: Watch::new(id, client, at),
+            watch,
             startup_only: false,
             ends_with_terminate: false,
         }

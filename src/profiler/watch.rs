@@ -3,6 +3,7 @@
 mod ending;
 
 use super::notice::{Reported, ends_connection, finish, health_checks, notice, observed, open};
+use super::standing::Standing;
 use super::transaction::Transaction;
 use super::{Profiler, Shared};
 use crate::detect::{Connection, Observed, What};
@@ -23,6 +24,7 @@ pub(super) struct Watch {
     id: u64,
     client: String,
     opened: At,
+    standing: Arc<Standing>,
     /// What the startup packet said, until the server has let the client in.
     names: Option<ClassKey>,
     known: Option<Known>,
@@ -40,7 +42,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub fn new(id: u64, client: &str, opened: At) -> Self {
+    pub fn new(id: u64, client: &str, opened: At, standing: Arc<Standing>) -> Self {
         Self {
             id,
             // Each connection has a port of its own; a class of clients has an address.
@@ -49,6 +51,7 @@ impl Watch {
                 .map_or(client, |(address, _)| address)
                 .to_owned(),
             opened,
+            standing,
             names: None,
             known: None,
             ready: opened,
@@ -297,15 +300,7 @@ impl Watch {
         }
         self.ready = at;
         known.tracker.ready(at);
-        if let Some(session) = shared.sessions.get_mut(&self.id) {
-            let info = &mut session.info;
-            info.queries = self.queries;
-            info.status = match status {
-                TransactionStatus::Idle => "idle",
-                TransactionStatus::InTransaction => "in transaction",
-                TransactionStatus::Failed => "in failed transaction",
-            };
-        }
+        self.standing.ready(self.queries, status);
     }
 
     /// Follows transaction blocks by their statements: a whole one may pass between two ReadyForQuerys.

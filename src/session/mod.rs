@@ -11,6 +11,7 @@ mod backend;
 mod command;
 mod event;
 mod frontend;
+mod kept;
 mod names;
 mod owed;
 mod pairing;

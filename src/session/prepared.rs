@@ -3,7 +3,9 @@
 use super::Sink;
 use super::command::{Command, command};
 use super::event::Event;
+use super::kept::{Kept, LONG};
 use crate::sql::{Dialect, Digest, Part};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -65,7 +67,8 @@ impl Prepared {
             .unwrap_or_default()
     }
 
-    fn fill(&mut self, name: &[u8], digest: &Digest) {
+    /// Makes it what was read; its buffers are used again.
+    pub fn fill(&mut self, name: &[u8], digest: &Digest) {
         self.name.clear();
         self.name.extend_from_slice(name);
         self.text.clear();
@@ -83,19 +86,16 @@ impl Prepared {
     }
 
     fn of(name: &[u8], digest: &Digest, held: &Arc<AtomicUsize>) -> Self {
-        let mut prepared = Self::empty(held);
+        let share = Share {
+            held: Some(Arc::clone(held)),
+            bytes: 0,
+        };
+        let mut prepared = Self {
+            share,
+            ..Self::default()
+        };
         prepared.fill(name, digest);
         prepared
-    }
-
-    fn empty(held: &Arc<AtomicUsize>) -> Self {
-        Self {
-            share: Share {
-                held: Some(Arc::clone(held)),
-                bytes: 0,
-            },
-            ..Self::default()
-        }
     }
 
     /// A text without literals of its own.
@@ -118,49 +118,57 @@ pub(super) struct Text {
 /// A text that the session has no room for: its queries are counted without a statement.
 const NO_ROOM: Event<'static> = Event::Dropped { reason: "texts" };
 
-/// Texts kept so that a query which differs only in its literals needs no new one.
-const RECENT: usize = 8;
-/// A longer text is not kept, bytes.
-const LONG: usize = 4 * 1024;
 /// Bytes of the texts that a session may hold: of names, and of what the client sent and the server has yet to answer.
 /// 1024 names of 8 KiB; a client that pipelines more than that without reading a reply is not followed.
 const MAX_HELD: usize = 8 * 1024 * 1024;
 
-/// Reads texts, and keeps the last few.
+/// Reads texts: of all sessions of a thread, one at a time.
+#[derive(Default)]
+struct Reader {
+    digest: Digest,
+    kept: Kept,
+}
+
+thread_local! {
+    /// Taken while it is used, so that a panic leaves nothing of the text behind that it was in the middle of.
+    static READER: Cell<Option<Box<Reader>>> = const { Cell::new(None) };
+}
+
+/// The texts of a session.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    digest: Digest,
-    recent: Vec<Arc<Prepared>>,
-    oldest: usize,
-    /// Bytes of all texts that anything refers to.
+    /// Bytes of all that anything of the session refers to, but for those that are kept for all sessions.
     held: Arc<AtomicUsize>,
 }
 
 impl Texts {
-    /// Reads a text. Allocates nothing where a recent one differs only in its literals. Where there is no room for it,
-    /// its name stands for nothing known.
+    /// Reads a text. Allocates nothing where one that was read lately differs only in its literals. Where there is no
+    /// room for it, its name stands for nothing known.
     pub fn read(
-        &mut self,
+        &self,
         name: &[u8],
         sql: &[u8],
         total: usize,
         dialect: Dialect,
         sink: &mut Sink<'_>,
     ) -> Text {
-        let effect = self.effect(sql, total, dialect);
-        self.digest.read(sql, total, dialect);
-        let part = self.digest.parts().first().copied().unwrap_or_default();
+        let mut reader = READER.take().unwrap_or_default();
+        let effect = self.effect(&mut reader.digest, sql, total, dialect);
+        reader.digest.read(sql, total, dialect);
+        let digest = &reader.digest;
+        let part = digest.parts().first().copied().unwrap_or_default();
         let prepared = match effect {
-            Some(effect) if self.digest.parts().len() == 1 => self.is_room().then(|| {
-                let mut prepared = Prepared::of(name, &self.digest, &self.held);
+            Some(effect) if digest.parts().len() == 1 => self.is_room().then(|| {
+                let mut prepared = Prepared::of(name, digest, &self.held);
                 prepared.effect = Some(effect);
                 Arc::new(prepared)
             }),
-            _ => self.find_or_keep(name),
+            _ => self.find_or_make(name, &mut reader),
         };
         if sql.len() > LONG {
-            self.digest.shrink();
+            reader.digest.shrink();
         }
+        READER.set(Some(reader));
         match prepared {
             Some(prepared) => Text { prepared, part },
             None => {
@@ -177,54 +185,36 @@ impl Texts {
         self.held.load(Ordering::Relaxed) < MAX_HELD
     }
 
-    fn effect(&mut self, sql: &[u8], total: usize, dialect: Dialect) -> Option<Effect> {
+    fn effect(
+        &self,
+        digest: &mut Digest,
+        sql: &[u8],
+        total: usize,
+        dialect: Dialect,
+    ) -> Option<Effect> {
         Some(match command(sql)? {
             Command::Prepare(name, body) => {
                 let before = sql.len() - body.len();
-                self.digest
-                    .read(body, total.saturating_sub(before), dialect);
-                Effect::Prepare(name, Arc::new(Prepared::of(b"", &self.digest, &self.held)))
+                digest.read(body, total.saturating_sub(before), dialect);
+                Effect::Prepare(name, Arc::new(Prepared::of(b"", digest, &self.held)))
             }
             Command::Deallocate(name) => Effect::Deallocate(name),
             Command::Declare(name) => Effect::Declare(name),
         })
     }
 
-    fn find_or_keep(&mut self, name: &[u8]) -> Option<Arc<Prepared>> {
-        let digest = &self.digest;
+    fn find_or_make(&self, name: &[u8], reader: &mut Reader) -> Option<Arc<Prepared>> {
+        let Reader { digest, kept } = reader;
         let single = digest.parts().len() <= 1;
-        let length = digest
-            .parts()
-            .last()
-            .map_or(0, |part| part.range.1 as usize);
-        if !name.is_empty() || !single || length > LONG {
-            let prepared = || Arc::new(Prepared::of(name, digest, &self.held));
-            return self.is_room().then(prepared);
-        }
-        let fingerprint = digest.parts().first().map(|part| part.fingerprint);
-        let known = self.recent.iter().find(|prepared| {
-            prepared.parts.first().map(|part| part.fingerprint) == fingerprint
-                && prepared.comment == digest.comment()
-        });
-        if let Some(known) = known {
-            return Some(Arc::clone(known));
-        }
-        if !self.is_room() {
-            return None;
-        }
-        if self.recent.len() < RECENT {
-            self.recent.push(Arc::new(Prepared::empty(&self.held)));
-            self.oldest = self.recent.len() - 1;
-        }
-        let place = &mut self.recent[self.oldest];
-        self.oldest = (self.oldest + 1) % RECENT;
-        if Arc::get_mut(place).is_none() {
-            // A query in flight still needs it.
-            *place = Arc::new(Prepared::empty(&self.held));
-        }
-        if let Some(free) = Arc::get_mut(place) {
-            free.fill(name, digest);
-        }
-        Some(Arc::clone(place))
+        let last = digest.parts().last();
+        let length = last.map_or(0, |part| part.range.1 as usize);
+        let may_be_kept = name.is_empty() && single && length <= LONG;
+        may_be_kept
+            .then(|| kept.text(digest))
+            .flatten()
+            .or_else(|| {
+                let prepared = || Arc::new(Prepared::of(name, digest, &self.held));
+                self.is_room().then(prepared)
+            })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Tap`] watches one connection and lives in its task: decoding and attribution need no lock. What
 //! connections share sits behind one mutex, taken once a chunk that ends a query and never across an
-//! await; a scrape holds it for a copy. A std mutex, since nothing under it ever waits.
+//! await; a scrape holds it for a copy, in its turn ([`Turn`]). A std mutex, since nothing under it ever waits.
 
 mod inquiry;
 mod notice;
@@ -12,10 +12,12 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod turn;
 mod watch;
 
 pub use inquiry::Inquiry;
 pub use tap::Tap;
+pub use turn::Turn;
 
 use crate::detect::{self, Detectors};
 use crate::request::{self, Classes};
@@ -36,6 +38,7 @@ pub struct Profiler {
     /// Of the hashes of cancel keys: another one in each process, so that a hash tells nothing about a key.
     seed: u64,
     settings: request::Settings,
+    turn: Arc<Turn>,
     shared: Mutex<Shared>,
 }
 
@@ -100,6 +103,7 @@ impl Profiler {
             next_session: AtomicU64::new(1),
             seed: RandomState::new().build_hasher().finish(),
             settings: request,
+            turn: Arc::default(),
             shared: Mutex::new(shared),
         }
     }
@@ -107,6 +111,11 @@ impl Profiler {
     /// Lock-free totals.
     pub fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
+    }
+
+    /// To be taken before many chunks are looked at one after the other.
+    pub fn turn(&self) -> &Arc<Turn> {
+        &self.turn
     }
 
     /// Takes new detector settings; what was found stays.

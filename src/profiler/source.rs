@@ -7,7 +7,8 @@ use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
     Source, StatementDetail, StatementEntry, Summary, Traffic,
 };
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, MutexGuard};
 
 impl Shared {
     /// Tells the statistics how large the tables are that they do not keep.
@@ -25,7 +26,35 @@ impl Shared {
     }
 }
 
+/// The lock, held for as long as a copy takes.
+struct Copying<'a> {
+    shared: MutexGuard<'a, Shared>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Deref for Copying<'_> {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl DerefMut for Copying<'_> {
+    fn deref_mut(&mut self) -> &mut Shared {
+        &mut self.shared
+    }
+}
+
 impl Profiler {
+    fn copying(&self) -> Copying<'_> {
+        let turn = self.turn.take();
+        Copying {
+            shared: self.lock(),
+            _turn: turn,
+        }
+    }
+
     /// Adds what is counted without the lock: who panics may hold it.
     fn add_panics(&self, dropped: &mut Vec<(&'static str, u64)>) {
         dropped.push(("panic", self.traffic.panics()));
@@ -34,7 +63,7 @@ impl Profiler {
 
 impl Source for Profiler {
     fn snapshot(&self) -> Snapshot {
-        let mut shared = self.lock();
+        let mut shared = self.copying();
         shared.note_tables();
         let mut snapshot = shared.stats.snapshot();
         drop(shared);
@@ -43,35 +72,35 @@ impl Source for Profiler {
     }
 
     fn findings(&self, filter: &Filter) -> Vec<FindingEntry> {
-        self.lock().stats.findings(filter)
+        self.copying().stats.findings(filter)
     }
 
     fn requests(&self, filter: &Filter) -> Vec<RecentRequest> {
-        self.lock().stats.requests(filter)
+        self.copying().stats.requests(filter)
     }
 
     fn routes(&self, filter: &Filter) -> Vec<(RouteEntry, Summary)> {
-        self.lock().stats.routes(filter)
+        self.copying().stats.routes(filter)
     }
 
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry> {
-        self.lock().stats.statements(filter)
+        self.copying().stats.statements(filter)
     }
 
     fn request(&self, id: u64) -> Option<RecentRequest> {
-        self.lock().stats.request_by_id(id)
+        self.copying().stats.request_by_id(id)
     }
 
     fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
-        self.lock().stats.statement_entry(fingerprint)
+        self.copying().stats.statement_entry(fingerprint)
     }
 
     fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {
-        self.lock().stats.texts(fingerprints)
+        self.copying().stats.texts(fingerprints)
     }
 
     fn overview(&self) -> Overview {
-        let mut shared = self.lock();
+        let mut shared = self.copying();
         shared.note_tables();
         let mut overview = shared.stats.overview();
         drop(shared);
@@ -80,7 +109,7 @@ impl Source for Profiler {
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {
-        let shared = self.lock();
+        let shared = self.copying();
         let sessions = shared.sessions.values();
         let told = |session: &OpenSession| SessionInfo {
             queries: session.standing.queries(),
@@ -91,7 +120,7 @@ impl Source for Profiler {
     }
 
     fn boundaries(&self) -> Vec<BoundaryInfo> {
-        self.lock()
+        self.copying()
             .classes
             .iter()
             .map(|(key, class)| describe(key, class))

@@ -30,3 +30,21 @@ fn queries_count_although_pairing_was_lost_during_the_startup() {
     assert_eq!(counted, 2);
     assert!(snapshot.blind.contains(&("pairing", 1)));
 }
+
+/// Whoever looks at many chunks does not wait for a copy, since the copy has waited for its turn.
+#[test]
+fn a_scrape_copies_when_it_is_its_turn() {
+    let profiler = Arc::new(Profiler::default());
+    let turn = profiler.turn().take();
+    let (copied, copies) = std::sync::mpsc::channel();
+    let scraping = Arc::clone(&profiler);
+    let scrape = std::thread::spawn(move || copied.send(scraping.snapshot().pairs.len()));
+    let early = copies.recv_timeout(std::time::Duration::from_millis(100));
+    assert!(early.is_err(), "copied in another's turn");
+    // It holds up nobody while it waits.
+    profiler.open("127.0.0.1:1", At(1)).close(At(2));
+    drop(turn);
+    assert!(copies.recv().is_ok());
+    assert!(scrape.join().is_ok());
+    assert!(profiler.turn().take_if_free().is_some());
+}

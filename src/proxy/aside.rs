@@ -6,16 +6,17 @@
 //! [`DELAY`] has passed. A connection's chunks are looked at in their order, each with the moment at which it was read;
 //! whoever asks a connection for something has them looked at first.
 
+use crate::profiler::Turn;
 use crate::proxy::pulse::Beat;
 use crate::proxy::watch::{Guarded, Watch};
 use crate::session::At;
 use std::mem::{replace, take};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Chunks that are put aside at one time, of all connections of a thread.
 const CHUNKS: usize = 128;
-/// Where another thread is at its turn: chunks that are put aside before its end is waited for.
+/// Where it is another thread's turn: chunks that are put aside before its end is waited for.
 const MOST: usize = 1024;
 /// A longer chunk is looked at at once, bytes: it has work enough to fill the caches itself.
 const LONGEST: usize = 4 * 1024;
@@ -25,14 +26,11 @@ const MAX_BYTES: usize = 16 * 1024;
 /// 10 ms at most. A scrape is that much behind.
 const DELAY: Duration = Duration::from_millis(5);
 
-/// The turn at looking, which the threads of a relay take one after the other: what looks share is under a lock, and
-/// in one processor's caches. Nobody waits for it while there is room.
-pub(super) type Turn = Mutex<()>;
-
 /// The connections of one thread that have chunks put aside.
 pub(super) struct Aside {
     waiting: Mutex<Waiting>,
     beat: Arc<Beat>,
+    /// What looks share is under a lock, and in one processor's caches: threads look one after the other.
     turn: Arc<Turn>,
 }
 
@@ -71,7 +69,7 @@ impl Aside {
         let chunks = waiting.chunks;
         drop(waiting);
         if chunks >= MOST {
-            self.look(&lock(&self.turn));
+            self.look(&self.turn.take());
         } else if chunks >= CHUNKS {
             self.look_if_free();
         } else if chunks == 1 {
@@ -79,15 +77,10 @@ impl Aside {
         }
     }
 
-    /// False where another thread is at its turn; then nothing is looked at.
+    /// False where it is another thread's turn; then nothing is looked at.
     fn look_if_free(&self) -> bool {
-        let turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            Err(TryLockError::WouldBlock) => return false,
-        };
-        self.look(&turn);
-        true
+        let turn = self.turn.take_if_free();
+        turn.map(|turn| self.look(&turn)).is_some()
     }
 
     fn look(&self, _turn: &MutexGuard<'_, ()>) {

@@ -28,7 +28,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut connections = JoinSet::new();
-    let workers = Workers::new(threads);
+    let workers = Workers::new(threads, shared.profiler.turn());
     // Dropped, and so aborted, with this future.
     let _running = workers.start();
     accept_until(shutdown, &listener, &shared, &workers, &mut connections).await;

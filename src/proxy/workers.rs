@@ -1,7 +1,8 @@
 //! The threads that move bytes, and which of them a new connection goes to.
 
+use crate::profiler::Turn;
 use crate::proxy::alarm::{Alarm, Alarms};
-use crate::proxy::aside::{Aside, Turn};
+use crate::proxy::aside::Aside;
 use crate::proxy::pulse::{Beat, Pulse};
 use std::future::Future;
 use std::sync::Arc;
@@ -97,14 +98,13 @@ impl Drop for Seat {
 }
 
 impl Workers {
-    /// The thread that this is called on, which must be one of a runtime, and others.
-    pub(super) fn new(threads: Threads) -> Self {
-        let turn = Arc::<Turn>::default();
+    /// The thread that this is called on, which must be one of a runtime, and others. They look when it is their turn.
+    pub(super) fn new(threads: Threads, turn: &Arc<Turn>) -> Self {
         let (pulse, beats) = Pulse::new(threads.helpers.len() + 1);
         let runtimes = std::iter::once(Handle::current()).chain(threads.helpers);
         let workers = runtimes
             .zip(beats)
-            .map(|(runtime, beat)| Arc::new(Worker::new(runtime, beat, Arc::clone(&turn))));
+            .map(|(runtime, beat)| Arc::new(Worker::new(runtime, beat, Arc::clone(turn))));
         Self {
             all: workers.collect(),
             pulse,
@@ -176,10 +176,11 @@ mod tests {
     #[tokio::test]
     async fn a_connection_goes_to_the_thread_that_has_the_fewest_and_stays_there() {
         let helpers = [helper(), helper()];
-        let workers = Workers::new(Threads {
+        let threads = Threads {
             helpers: helpers.iter().map(|(handle, _)| handle.clone()).collect(),
             clock: Handle::current(),
-        });
+        };
+        let workers = Workers::new(threads, &Arc::default());
         let (tell, told) = mpsc::channel();
         let mut connections = JoinSet::new();
         let mut open = || {

@@ -146,7 +146,7 @@ fn another_threads_turn_is_waited_for_only_where_there_is_no_more_room() {
     let turn = Arc::<Turn>::default();
     let aside = aside(Arc::clone(&turn));
     let (watched, notes) = open(&aside);
-    let others = turn.lock().unwrap();
+    let others = turn.take();
     for at in 1..MOST as u64 {
         watched.frontend(b"Q", At(at));
     }

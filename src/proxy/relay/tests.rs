@@ -92,7 +92,7 @@ fn start(notes: Notes, linger: Duration) -> Setup {
     let clock = Clock::start();
     let watch = Guarded::new(notes.clone(), Arc::clone(&traffic), clock);
     let relay = async move {
-        let workers = Workers::new(Threads::only_this());
+        let workers = Workers::new(Threads::only_this(), &Arc::default());
         let _running = workers.start();
         let seat = workers.seat().unwrap();
         let relay = Relay {

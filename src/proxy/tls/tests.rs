@@ -77,7 +77,7 @@ async fn the_last_bytes_leave_although_the_server_is_silent() {
     let tap = profiler.open("test", clock.now());
     let watched = Arc::clone(&profiler);
     let relay = tokio::spawn(async move {
-        let workers = Workers::new(Threads::only_this());
+        let workers = Workers::new(Threads::only_this(), &Arc::default());
         let _running = workers.start();
         let seat = workers.seat().unwrap();
         let relay = Relay {

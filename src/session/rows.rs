@@ -1,7 +1,7 @@
 //! What is looked at of the rows of a result: the few short columns whose values later queries may ask for, and how
 //! much room each column takes.
 
-use super::shape::{MAX_WATCHED, RowShape, Shapes};
+use super::shape::{self, MAX_WATCHED, RowShape, Shapes};
 use crate::sql::value;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -79,7 +79,7 @@ pub(super) struct Rows {
 impl Rows {
     /// A result with a description begins. `statement`: the fingerprint of what it answers.
     pub fn described(&mut self, body: &[u8], statement: Option<u64>) {
-        let shape = Arc::clone(self.shapes.read(body));
+        let shape = shape::described(body);
         if let Some(statement) = statement {
             self.shapes.describes(statement, &shape);
         }

@@ -1,12 +1,17 @@
 //! What RowDescription says of the rows that follow.
 
 use crate::wire::Reader;
+use std::cell::RefCell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Columns of a row that are compared with later queries, at most.
 pub const MAX_WATCHED: usize = 8;
-/// Shapes that a session remembers, by their description and by statement.
+/// Places for shapes that were read, of all sessions of a thread. The longest description that is looked at makes a
+/// shape of 45 KB, one of 20 columns one of 1 KB.
+const PLACES: usize = 128;
+/// Statements of a session whose shapes are remembered.
 const REMEMBERED: usize = 16;
 /// Longest text that can be a key, as declared: `varchar(36)` holds a uuid.
 const LONGEST_KEY: i32 = 64;
@@ -100,29 +105,56 @@ fn watched(columns: &[RowColumn]) -> Vec<u16> {
     small.filter_map(Result::ok).collect()
 }
 
-/// Shapes seen lately, so that a description that comes again is not read again.
+/// Shapes that were read, so that a description which comes again is not read again. One table serves all sessions of
+/// a thread: Django's workers get the same results, and what many sessions use is in the processor's caches. It changes no
+/// result.
+struct Read {
+    /// A hash stands for a description: nobody is to make another one of the same hash.
+    seed: u64,
+    places: Vec<Option<(u64, Arc<RowShape>)>>,
+}
+
+thread_local! {
+    static READ: RefCell<Read> = RefCell::default();
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        Self {
+            seed: RandomState::new().build_hasher().finish(),
+            places: vec![None; PLACES],
+        }
+    }
+}
+
+impl Read {
+    fn shape(&mut self, body: &[u8]) -> Arc<RowShape> {
+        let hash = xxh3_64_with_seed(body, self.seed);
+        let place = &mut self.places[hash as usize % PLACES];
+        match place {
+            Some((known, shape)) if *known == hash => Arc::clone(shape),
+            _ => {
+                let shape = Arc::new(RowShape::read(body));
+                *place = Some((hash, Arc::clone(&shape)));
+                shape
+            }
+        }
+    }
+}
+
+/// The shape that a description, whole or cut, tells.
+pub(super) fn described(body: &[u8]) -> Arc<RowShape> {
+    READ.with_borrow_mut(|read| read.shape(body))
+}
+
+/// The shapes of a session's statements, as they were last described.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
-    seen: Vec<(u64, Arc<RowShape>)>,
-    oldest: usize,
     of_statements: Vec<(u64, Arc<RowShape>)>,
-    oldest_statement: usize,
+    oldest: usize,
 }
 
 impl Shapes {
-    /// The shape that a description tells.
-    pub fn read(&mut self, body: &[u8]) -> &Arc<RowShape> {
-        let hash = xxh3_64(body);
-        let at = match self.seen.iter().position(|(known, _)| *known == hash) {
-            Some(at) => at,
-            None => {
-                let shape = Arc::new(RowShape::read(body));
-                put(&mut self.seen, &mut self.oldest, (hash, shape))
-            }
-        };
-        &self.seen[at].1
-    }
-
     /// A statement was described.
     pub fn describes(&mut self, statement: u64, shape: &Arc<RowShape>) {
         let known = self
@@ -134,7 +166,11 @@ impl Shapes {
             Some((_, known)) => *known = Arc::clone(shape),
             None => {
                 let entry = (statement, Arc::clone(shape));
-                put(&mut self.of_statements, &mut self.oldest_statement, entry);
+                if self.of_statements.len() < REMEMBERED {
+                    return self.of_statements.push(entry);
+                }
+                self.of_statements[self.oldest] = entry;
+                self.oldest = (self.oldest + 1) % REMEMBERED;
             }
         }
     }
@@ -146,18 +182,6 @@ impl Shapes {
             .find(|(known, _)| *known == statement)
             .map(|(_, shape)| shape)
     }
-}
-
-/// Puts an entry in the place of the oldest; returns where.
-fn put<T>(list: &mut Vec<T>, oldest: &mut usize, entry: T) -> usize {
-    if list.len() < REMEMBERED {
-        list.push(entry);
-        return list.len() - 1;
-    }
-    let at = *oldest;
-    list[at] = entry;
-    *oldest = (at + 1) % REMEMBERED;
-    at
 }
 
 #[cfg(test)]
@@ -231,10 +255,21 @@ mod tests {
         let mut shapes = Shapes::default();
         for number in 0..100_u64 {
             let name = format!("c{number}");
-            let shape = Arc::clone(shapes.read(&description(&[field(&name, 1, 20, -1)])));
+            let shape = described(&description(&[field(&name, 1, 20, -1)]));
             shapes.describes(number, &shape);
         }
-        assert_eq!(shapes.seen.len(), REMEMBERED);
         assert!(shapes.of(99).is_some() && shapes.of(0).is_none());
+        assert_eq!(shapes.of_statements.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn the_same_description_is_the_same_shape_and_another_is_not() {
+        for number in 0..1000 {
+            let body = |at: u32| description(&[field(&format!("c{at}"), 1, 20, -1)]);
+            let shape = described(&body(number));
+            assert_eq!(*shape.columns[0].name, format!("c{number}"));
+            assert!(Arc::ptr_eq(&shape, &described(&body(number))));
+            assert_ne!(shape, described(&body(number + 1)));
+        }
     }
 }

@@ -12,6 +12,8 @@ const MIN_WEAK_HITS: usize = 5;
 /// Furthest that a list may stand before its loop where the request's limits are a guess: in queries and in time.
 const RECENT_QUERIES: usize = 20;
 const RECENT_NANOS: u64 = 2_000_000_000;
+/// Columns of one list that a loop may ask for in turn.
+const MAX_WIDTH: usize = 3;
 
 /// A watched column of a stream, or several in turn, with the values in order of size: to find the next place with a
 /// value is a search. A *place* is a row, or with several columns one value of a row.
@@ -25,8 +27,8 @@ pub(super) struct Column<'a> {
     sieve: OnceCell<Sieve>,
     /// Value and place in one number each. Made when it is first searched: most columns never are.
     sorted: OnceCell<Vec<u64>>,
-    /// Columns of the stream in turn.
-    turn: Vec<usize>,
+    /// Columns of the stream in turn, `width` of them.
+    turn: [usize; MAX_WIDTH],
     /// Places before each place that have a value. Made when it is first asked for, too.
     filled: OnceCell<Vec<u32>>,
 }
@@ -47,9 +49,11 @@ impl<'a> Columns<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// The watched columns of a stream with these numbers, in turn from row to row.
+    /// The watched columns of a stream with these numbers, in turn from row to row; at most [`MAX_WIDTH`].
     pub fn of(stream: &'a Stream, watched: &[usize]) -> Option<Self> {
         let first = *watched.first()?;
+        let mut turn = [0; MAX_WIDTH];
+        turn.get_mut(..watched.len())?.copy_from_slice(watched);
         Some(Self {
             stream,
             watched: first,
@@ -57,7 +61,7 @@ impl<'a> Column<'a> {
             width: u32::try_from(watched.len()).unwrap_or(u32::MAX),
             sieve: OnceCell::new(),
             sorted: OnceCell::new(),
-            turn: watched.to_vec(),
+            turn,
             filled: OnceCell::new(),
         })
     }
@@ -73,8 +77,12 @@ impl<'a> Column<'a> {
 
     /// Its values, made into a sieve when they are first asked for.
     pub fn sieve(&self) -> &Sieve {
-        let values = || self.turn.iter().flat_map(|at| self.stream.column(*at));
+        let values = || (self.turn().iter()).flat_map(|at| self.stream.column(*at));
         self.sieve.get_or_init(|| Sieve::of(values()))
+    }
+
+    fn turn(&self) -> &[usize] {
+        self.turn.get(..self.width as usize).unwrap_or_default()
     }
 
     /// Places of this many rows.
@@ -93,9 +101,9 @@ impl Column<'_> {
     }
 
     fn count(&self) -> Vec<u32> {
-        let mut filled = Vec::with_capacity(self.stream.rows() * self.turn.len() + 1);
+        let mut filled = Vec::with_capacity(self.stream.rows() * self.turn().len() + 1);
         let mut count = 0;
-        for value in values(self.stream, &self.turn) {
+        for value in values(self.stream, self.turn()) {
             filled.push(count);
             count += u32::from(value != 0);
         }
@@ -104,7 +112,7 @@ impl Column<'_> {
     }
 
     fn sort(&self) -> Vec<u64> {
-        let places = (0..).zip(values(self.stream, &self.turn));
+        let places = (0..).zip(values(self.stream, self.turn()));
         let filled = places.filter(|(_, value)| *value != 0);
         let mut sorted: Vec<u64> = filled.map(|(place, value)| pack(value, place)).collect();
         sorted.sort_unstable();

@@ -7,8 +7,10 @@ use std::sync::Arc;
 const MAX_STREAMS: usize = 32;
 /// Rows of one statement whose values are kept.
 const MAX_ROWS: usize = 1000;
-/// Values for which a stream keeps room from request to request.
-const KEEP: usize = 64;
+/// Values for which a stream keeps room from request to request; so 32 KiB a session at most.
+const KEEP: usize = 256;
+/// Results for which it does.
+const KEEP_SEGMENTS: usize = 64;
 
 /// Half of a hash is enough to compare a few thousand values. 0 stays 0: no value.
 pub(super) fn short(hash: u64) -> u32 {
@@ -115,7 +117,7 @@ impl Stream {
         self.shape = Arc::clone(shape);
         self.tables.clear();
         self.segments.clear();
-        self.segments.shrink_to(KEEP);
+        self.segments.shrink_to(KEEP_SEGMENTS);
         self.values.clear();
         self.values.shrink_to(KEEP);
         self.cut = false;

@@ -39,7 +39,7 @@ impl Profiler {
 
 impl Inquiry for Profiler {
     fn loads(&self, slow: u64) -> Vec<Load> {
-        self.lock().stats.loads(slow)
+        self.copying().stats.loads(slow)
     }
 
     fn statement(&self, fingerprint: Fingerprint) -> Option<(Arc<Statement>, Vec<Arc<str>>)> {

@@ -27,7 +27,7 @@ impl Shared {
 }
 
 /// The lock, held for as long as a copy takes.
-struct Copying<'a> {
+pub(super) struct Copying<'a> {
     shared: MutexGuard<'a, Shared>,
     _turn: MutexGuard<'a, ()>,
 }
@@ -47,7 +47,8 @@ impl DerefMut for Copying<'_> {
 }
 
 impl Profiler {
-    fn copying(&self) -> Copying<'_> {
+    /// For whoever reads more than a row.
+    pub(super) fn copying(&self) -> Copying<'_> {
         let turn = self.turn.take();
         Copying {
             shared: self.lock(),

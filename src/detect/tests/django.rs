@@ -184,11 +184,18 @@ impl Session {
         self.tracker.ready(finished);
     }
 
+    /// All of it as one request.
+    pub(super) fn request(mut self) -> Request {
+        let request = self.tracker.open_request().expect("a request");
+        Request {
+            boundary: self.boundary,
+            ..request.clone()
+        }
+    }
+
     /// What detectors find with these settings.
-    pub(super) fn inspect(mut self, settings: &Settings) -> Vec<Finding> {
-        let mut request = self.tracker.open_request().expect("a request").clone();
-        request.boundary = self.boundary;
-        Detectors::new(settings).inspect(&request)
+    pub(super) fn inspect(self, settings: &Settings) -> Vec<Finding> {
+        Detectors::new(settings).inspect(&self.request())
     }
 
     /// Detector, queries and fix of all that the default detectors find.

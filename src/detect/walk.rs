@@ -77,8 +77,10 @@ impl<'a> Column<'a> {
 
     /// Its values, made into a sieve when they are first asked for.
     pub fn sieve(&self) -> &Sieve {
-        let values = || (self.turn().iter()).flat_map(|at| self.stream.column(*at));
-        self.sieve.get_or_init(|| Sieve::of(values()))
+        self.sieve.get_or_init(|| {
+            let columns = self.turn().iter();
+            Sieve::of(columns.flat_map(|at| self.stream.column(*at)))
+        })
     }
 
     fn turn(&self) -> &[usize] {

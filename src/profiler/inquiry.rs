@@ -39,7 +39,7 @@ impl Profiler {
 
 impl Inquiry for Profiler {
     fn loads(&self, slow: u64) -> Vec<Load> {
-        self.copying().stats.loads(slow)
+        self.copy(|shared| shared.stats.loads(slow))
     }
 
     fn statement(&self, fingerprint: Fingerprint) -> Option<(Arc<Statement>, Vec<Arc<str>>)> {

@@ -128,19 +128,19 @@ impl Profiler {
     /// Starts to watch a connection of `client`, `ADDRESS:PORT` or `unix`.
     pub fn open(self: &Arc<Self>, client: &str, at: At) -> Tap {
         let id = self.next_session.fetch_add(1, Ordering::Relaxed);
+        let standing = Arc::<Standing>::default();
         let info = SessionInfo {
             id,
             client: client.into(),
             database: "".into(),
             user: "".into(),
             application: "".into(),
-            status: "startup",
+            status: standing.status(),
             since: at,
-            queries: 0,
+            queries: standing.queries(),
             cancel_requests: 0,
             blind: None,
         };
-        let standing = Arc::<Standing>::default();
         let session = OpenSession {
             info,
             standing: Arc::clone(&standing),

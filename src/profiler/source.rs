@@ -7,8 +7,7 @@ use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
     Source, StatementDetail, StatementEntry, Summary, Traffic,
 };
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 impl Shared {
     /// Tells the statistics how large the tables are that they do not keep.
@@ -26,34 +25,11 @@ impl Shared {
     }
 }
 
-/// The lock, held for as long as a copy takes.
-pub(super) struct Copying<'a> {
-    shared: MutexGuard<'a, Shared>,
-    _turn: MutexGuard<'a, ()>,
-}
-
-impl Deref for Copying<'_> {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.shared
-    }
-}
-
-impl DerefMut for Copying<'_> {
-    fn deref_mut(&mut self) -> &mut Shared {
-        &mut self.shared
-    }
-}
-
 impl Profiler {
-    /// For whoever reads more than a row.
-    pub(super) fn copying(&self) -> Copying<'_> {
-        let turn = self.turn.take();
-        Copying {
-            shared: self.lock(),
-            _turn: turn,
-        }
+    /// For whoever reads more than a row: waits for its turn, so that no thread of the relay waits for the copy.
+    pub(super) fn copy<T>(&self, read: impl FnOnce(&mut Shared) -> T) -> T {
+        let _turn = self.turn.take();
+        read(&mut self.lock())
     }
 
     /// Adds what is counted without the lock: who panics may hold it.
@@ -64,68 +40,65 @@ impl Profiler {
 
 impl Source for Profiler {
     fn snapshot(&self) -> Snapshot {
-        let mut shared = self.copying();
-        shared.note_tables();
-        let mut snapshot = shared.stats.snapshot();
-        drop(shared);
+        let mut snapshot = self.copy(|shared| {
+            shared.note_tables();
+            shared.stats.snapshot()
+        });
         self.add_panics(&mut snapshot.dropped);
         snapshot
     }
 
     fn findings(&self, filter: &Filter) -> Vec<FindingEntry> {
-        self.copying().stats.findings(filter)
+        self.copy(|shared| shared.stats.findings(filter))
     }
 
     fn requests(&self, filter: &Filter) -> Vec<RecentRequest> {
-        self.copying().stats.requests(filter)
+        self.copy(|shared| shared.stats.requests(filter))
     }
 
     fn routes(&self, filter: &Filter) -> Vec<(RouteEntry, Summary)> {
-        self.copying().stats.routes(filter)
+        self.copy(|shared| shared.stats.routes(filter))
     }
 
     fn statements(&self, filter: &Filter) -> Vec<StatementEntry> {
-        self.copying().stats.statements(filter)
+        self.copy(|shared| shared.stats.statements(filter))
     }
 
     fn request(&self, id: u64) -> Option<RecentRequest> {
-        self.copying().stats.request_by_id(id)
+        self.copy(|shared| shared.stats.request_by_id(id))
     }
 
     fn statement_entry(&self, fingerprint: Fingerprint) -> Option<StatementDetail> {
-        self.copying().stats.statement_entry(fingerprint)
+        self.copy(|shared| shared.stats.statement_entry(fingerprint))
     }
 
     fn texts(&self, fingerprints: &[Fingerprint]) -> Vec<Option<Arc<Statement>>> {
-        self.copying().stats.texts(fingerprints)
+        self.copy(|shared| shared.stats.texts(fingerprints))
     }
 
     fn overview(&self) -> Overview {
-        let mut shared = self.copying();
-        shared.note_tables();
-        let mut overview = shared.stats.overview();
-        drop(shared);
+        let mut overview = self.copy(|shared| {
+            shared.note_tables();
+            shared.stats.overview()
+        });
         self.add_panics(&mut overview.dropped);
         overview
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {
-        let shared = self.copying();
-        let sessions = shared.sessions.values();
         let told = |session: &OpenSession| SessionInfo {
             queries: session.standing.queries(),
             status: session.standing.status(),
             ..session.info.clone()
         };
-        sessions.map(told).collect()
+        self.copy(|shared| shared.sessions.values().map(told).collect())
     }
 
     fn boundaries(&self) -> Vec<BoundaryInfo> {
-        self.copying()
-            .classes
-            .iter()
-            .map(|(key, class)| describe(key, class))
-            .collect()
+        self.copy(|shared| {
+            let classes = shared.classes.iter();
+            classes.map(|(key, class)| describe(key, class)).collect()
+        })
     }
 
     fn traffic(&self) -> &Traffic {

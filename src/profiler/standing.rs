@@ -4,7 +4,7 @@ use crate::session::TransactionStatus;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// What each ReadyForQuery changes. The session and the table of open sessions both have it, so that no query searches
-/// that table; who reads it meanwhile sees one of the two a moment before the other.
+/// that table. Both come to it under the profiler's lock: the atomics are there for its two owners, and order nothing.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     queries: AtomicU64,

@@ -14,18 +14,23 @@ const PLACES: usize = 512;
 pub(super) const LONG: usize = 4 * 1024;
 
 /// The texts.
-#[derive(Default)]
 pub(super) struct Kept {
     places: Vec<Arc<Prepared>>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        let empty = (0..PLACES).map(|_| Arc::default());
+        Self {
+            places: empty.collect(),
+        }
+    }
 }
 
 impl Kept {
     /// The text that was read, which must be of one statement or none and not longer than [`LONG`]. `None` where
     /// queries in flight, or unnamed statements of others, have all the room that there is for it.
     pub fn text(&mut self, digest: &Digest) -> Option<Arc<Prepared>> {
-        if self.places.is_empty() {
-            self.places.resize_with(PLACES, Arc::default);
-        }
         let fingerprint = digest.parts().first().map(|part| part.fingerprint);
         let first = fingerprint.map_or(0, |found| found.0 as usize % PLACES);
         // A place of its own and one besides, for two that would else take turns.

@@ -209,12 +209,10 @@ impl Texts {
         let last = digest.parts().last();
         let length = last.map_or(0, |part| part.range.1 as usize);
         let may_be_kept = name.is_empty() && single && length <= LONG;
-        may_be_kept
-            .then(|| kept.text(digest))
-            .flatten()
-            .or_else(|| {
-                let prepared = || Arc::new(Prepared::of(name, digest, &self.held));
-                self.is_room().then(prepared)
-            })
+        let known = if may_be_kept { kept.text(digest) } else { None };
+        known.or_else(|| {
+            let prepared = || Arc::new(Prepared::of(name, digest, &self.held));
+            self.is_room().then(prepared)
+        })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Alarms that are set. As many as there are connections.
 pub(super) struct Alarms {
-    beat: Arc<Beat>,
+    beat: Beat,
     set: Mutex<Set>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Alarm {
 }
 
 impl Alarms {
-    pub(super) fn new(beat: Arc<Beat>) -> Self {
+    pub(super) fn new(beat: Beat) -> Self {
         Self {
             beat,
             set: Mutex::default(),
@@ -46,8 +46,16 @@ impl Alarms {
         }
     }
 
+    /// Rings each when it is due. Never ends.
+    pub(super) async fn ring(&self) {
+        loop {
+            self.beat.woken().await;
+            self.ring_due();
+        }
+    }
+
     /// Rings those that are due, and wants to be woken for the next.
-    pub(super) fn ring(&self) {
+    fn ring_due(&self) {
         let now = self.beat.now();
         let mut set = self.lock();
         while let Some(first) = set.waiting.first_entry()
@@ -89,8 +97,10 @@ impl Alarm {
 
     /// True once when the time is up.
     pub(super) fn rings(&mut self) -> bool {
-        let rings = self.is_set() && self.rang.swap(false, Ordering::Acquire);
+        // Asked for each chunk, and nearly always in vain: a load holds nothing up.
+        let rings = self.is_set() && self.rang.load(Ordering::Acquire);
         if rings {
+            self.rang.store(false, Ordering::Relaxed);
             self.place = None;
         }
         rings
@@ -125,17 +135,11 @@ mod tests {
     /// With the pulse and the event loop that it wakes, until what is beside is dropped.
     fn running() -> (Arc<Alarms>, JoinSet<()>) {
         let (pulse, mut beats) = Pulse::new(1);
-        let beat = Arc::new(beats.remove(0));
-        let alarms = Arc::new(Alarms::new(Arc::clone(&beat)));
+        let alarms = Arc::new(Alarms::new(beats.remove(0)));
         let mut running = JoinSet::new();
         running.spawn(async move { pulse.run().await });
         let ringing = Arc::clone(&alarms);
-        running.spawn(async move {
-            loop {
-                beat.woken().await;
-                ringing.ring();
-            }
-        });
+        running.spawn(async move { ringing.ring().await });
         (alarms, running)
     }
 

@@ -25,20 +25,20 @@ pub(super) struct Pulse {
     sooner: Notify,
 }
 
-/// An event loop that wants to be woken.
+/// What an event loop wants to be woken for.
 struct Loop {
     next: AtomicU64,
     woken: Notify,
 }
 
-/// The side of an event loop.
+/// The side of what is woken.
 pub(super) struct Beat {
     pulse: Arc<Pulse>,
     own: Arc<Loop>,
 }
 
 impl Pulse {
-    /// For so many event loops, which is what is returned beside.
+    /// For so many who want to be woken, which is what is returned beside.
     pub(super) fn new(loops: usize) -> (Arc<Self>, Vec<Beat>) {
         let asleep = |_| {
             Arc::new(Loop {
@@ -128,6 +128,14 @@ impl Beat {
         }
     }
 
+    /// Wants to be woken then instead of when it wanted before. To put off what is not due yet costs nobody a call.
+    pub(super) fn want_instead(&self, at: u64) {
+        self.own.next.store(at, Ordering::SeqCst);
+        if at < self.pulse.until.load(Ordering::SeqCst) {
+            self.pulse.sooner.notify_one();
+        }
+    }
+
     /// Until it is woken.
     pub(super) async fn woken(&self) {
         self.own.woken.notified().await;
@@ -137,4 +145,38 @@ impl Beat {
 /// Whole periods in a time.
 fn periods(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / PERIOD_NANOS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Poll;
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn what_is_put_off_in_time_wakes_nobody() {
+        let (pulse, beats) = Pulse::new(2);
+        let mut running = JoinSet::new();
+        running.spawn(async move { pulse.run().await });
+        let [one, other] = beats.as_slice() else {
+            panic!("as many as were asked for");
+        };
+        one.want(one.after(Duration::from_millis(1)));
+        one.want_instead(one.after(Duration::from_secs(3600)));
+        other.want(other.after(Duration::from_millis(30)));
+        // It is due later than the first would have been.
+        let woken = timeout(Duration::from_secs(20), other.woken()).await;
+        assert!(woken.is_ok());
+        let mut late = pin!(one.woken());
+        poll_fn(|cx| {
+            assert!(late.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        one.want_instead(one.after(Duration::from_millis(1)));
+        assert!(timeout(Duration::from_secs(20), late).await.is_ok());
+    }
 }

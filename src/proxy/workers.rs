@@ -51,7 +51,6 @@ pub(super) struct Workers {
 
 struct Worker {
     runtime: Handle,
-    beat: Arc<Beat>,
     aside: Arc<Aside>,
     alarms: Arc<Alarms>,
     /// Connections that it has.
@@ -59,13 +58,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(runtime: Handle, beat: Beat, turn: Arc<Turn>) -> Self {
-        let beat = Arc::new(beat);
+    fn new(runtime: Handle, looks: Beat, alarms: Beat, turn: Arc<Turn>) -> Self {
         Self {
             runtime,
-            aside: Arc::new(Aside::new(Arc::clone(&beat), turn)),
-            alarms: Arc::new(Alarms::new(Arc::clone(&beat))),
-            beat,
+            aside: Arc::new(Aside::new(looks, turn)),
+            alarms: Arc::new(Alarms::new(alarms)),
             open: AtomicUsize::new(0),
         }
     }
@@ -100,11 +97,16 @@ impl Drop for Seat {
 impl Workers {
     /// The thread that this is called on, which must be one of a runtime, and others. They look when it is their turn.
     pub(super) fn new(threads: Threads, turn: &Arc<Turn>) -> Self {
-        let (pulse, beats) = Pulse::new(threads.helpers.len() + 1);
-        let runtimes = std::iter::once(Handle::current()).chain(threads.helpers);
-        let workers = runtimes
-            .zip(beats)
-            .map(|(runtime, beat)| Arc::new(Worker::new(runtime, beat, Arc::clone(turn))));
+        let runtimes: Vec<_> = std::iter::once(Handle::current())
+            .chain(threads.helpers)
+            .collect();
+        let (pulse, beats) = Pulse::new(2 * runtimes.len());
+        let mut beats = beats.into_iter();
+        let workers = runtimes.into_iter().filter_map(|runtime| {
+            let (looks, alarms) = (beats.next()?, beats.next()?);
+            let worker = Worker::new(runtime, looks, alarms, Arc::clone(turn));
+            Some(Arc::new(worker))
+        });
         Self {
             all: workers.collect(),
             pulse,
@@ -118,19 +120,9 @@ impl Workers {
         let pulse = Arc::clone(&self.pulse);
         running.spawn_on(async move { pulse.run().await }, &self.clock);
         for worker in &self.all {
-            let (beat, aside, alarms) = (
-                Arc::clone(&worker.beat),
-                Arc::clone(&worker.aside),
-                Arc::clone(&worker.alarms),
-            );
-            let awake = async move {
-                loop {
-                    beat.woken().await;
-                    aside.look_at_rest();
-                    alarms.ring();
-                }
-            };
-            running.spawn_on(awake, &worker.runtime);
+            let (aside, alarms) = (Arc::clone(&worker.aside), Arc::clone(&worker.alarms));
+            running.spawn_on(async move { aside.look_at_rest().await }, &worker.runtime);
+            running.spawn_on(async move { alarms.ring().await }, &worker.runtime);
         }
         running
     }

@@ -64,8 +64,13 @@ fn aside(turn: Arc<Turn>) -> Arc<Aside> {
 /// With the pulse that it has to be woken by.
 fn beaten(turn: Arc<Turn>) -> (Arc<Pulse>, Arc<Aside>) {
     let (pulse, mut beats) = Pulse::new(1);
-    let aside = Aside::new(Arc::new(beats.remove(0)), turn);
+    let aside = Aside::new(beats.remove(0), turn);
     (pulse, Arc::new(aside))
+}
+
+/// False where it is another's turn.
+fn looks(aside: &Aside) -> bool {
+    aside.look_if_free(&mut lock(&aside.waiting))
 }
 
 fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
@@ -77,10 +82,10 @@ fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
 #[test]
 fn chunks_wait_for_company_and_keep_their_order_and_moments() {
     let aside = aside(Arc::default());
-    let connections: Vec<_> = (0..4).map(|_| open(&aside)).collect();
+    let mut connections: Vec<_> = (0..4).map(|_| open(&aside)).collect();
     let turns = CHUNKS / connections.len() / 2;
     for turn in 0..turns {
-        for (watched, notes) in &connections {
+        for (watched, notes) in &mut connections {
             assert_eq!(notes.seen(), Vec::<String>::new());
             watched.frontend(format!("Q{turn}").as_bytes(), At(10 * turn as u64));
             watched.backend(format!("A{turn}").as_bytes(), At(10 * turn as u64 + 5), 3);
@@ -100,9 +105,22 @@ fn chunks_wait_for_company_and_keep_their_order_and_moments() {
 }
 
 #[test]
+fn a_look_comes_when_the_first_chunk_has_waited_long_enough() {
+    let aside = aside(Arc::default());
+    let (mut one, notes) = open(&aside);
+    let (mut other, _) = open(&aside);
+    let start = 1_000_000_000;
+    one.frontend(b"Q", At(start));
+    other.frontend(b"Q", At(start + DELAY_NANOS - 1));
+    assert_eq!(notes.seen(), Vec::<String>::new());
+    other.backend(b"A", At(start + DELAY_NANOS), 0);
+    assert_eq!(notes.seen(), ["1000000000 up Q"]);
+}
+
+#[test]
 fn who_asks_is_told_what_was_put_aside_too() {
     let aside = aside(Arc::default());
-    let (watched, notes) = open(&aside);
+    let (mut watched, notes) = open(&aside);
     watched.frontend(b"Q", At(1));
     assert!(watched.is_owed());
     watched.backend(b"A", At(2), 0);
@@ -119,38 +137,57 @@ fn who_asks_is_told_what_was_put_aside_too() {
     drop(watched);
     assert_eq!(notes.seen()[5..], ["6 up Z", "close "]);
     // What is still listed is looked at once more, and nothing comes of it.
-    assert!(aside.look_if_free());
+    assert!(looks(&aside));
     assert_eq!(notes.seen().len(), 7);
 }
 
 #[test]
 fn a_long_chunk_is_looked_at_at_once_and_behind_those_before_it() {
     let aside = aside(Arc::default());
-    let (watched, notes) = open(&aside);
+    let (mut watched, notes) = open(&aside);
     watched.frontend(b"Q", At(1));
     watched.backend(&[b'r'; LONGEST + 1], At(2), 0);
     assert_eq!(notes.seen().len(), 2);
     assert_eq!(notes.seen()[0], "1 up Q");
-    // Neither does one connection keep more than its share.
-    let (watched, notes) = open(&aside);
-    for at in 0..MAX_BYTES / LONGEST {
-        watched.frontend(&[b'q'; LONGEST], At(at as u64));
-    }
+    // What follows waits again.
+    watched.frontend(b"Q", At(3));
+    assert_eq!(notes.seen().len(), 2);
+    assert!(looks(&aside));
+    assert_eq!(notes.seen()[2], "3 up Q");
+}
+
+#[test]
+fn many_bytes_are_looked_at_before_there_are_many_chunks() {
+    let aside = aside(Arc::default());
+    let (mut watched, notes) = open(&aside);
+    let fill = |watched: &mut Watched<Notes>, bytes: usize| {
+        for _ in 0..bytes / LONGEST {
+            watched.frontend(&[b'q'; LONGEST], At(1));
+        }
+    };
+    fill(&mut watched, BYTES - LONGEST);
     assert!(notes.seen().is_empty());
-    watched.frontend(b"q", At(9));
-    assert_eq!(notes.seen().len(), MAX_BYTES / LONGEST + 1);
+    fill(&mut watched, LONGEST);
+    assert_eq!(notes.seen().len(), BYTES / LONGEST);
+    // While it is another's turn there is room for more.
+    let others = aside.turn.take();
+    fill(&mut watched, MOST_BYTES - LONGEST);
+    assert_eq!(notes.seen().len(), BYTES / LONGEST);
+    drop(others);
+    fill(&mut watched, LONGEST);
+    assert_eq!(notes.seen().len(), (BYTES + MOST_BYTES) / LONGEST);
 }
 
 #[test]
 fn another_threads_turn_is_waited_for_only_where_there_is_no_more_room() {
     let turn = Arc::<Turn>::default();
     let aside = aside(Arc::clone(&turn));
-    let (watched, notes) = open(&aside);
+    let (mut watched, notes) = open(&aside);
     let others = turn.take();
     for at in 1..MOST as u64 {
         watched.frontend(b"Q", At(at));
     }
-    assert!(!aside.look_if_free());
+    assert!(!looks(&aside));
     assert_eq!(notes.seen(), Vec::<String>::new());
     std::thread::scope(|scope| {
         let last = scope.spawn(|| watched.frontend(b"Q", At(MOST as u64)));
@@ -168,12 +205,12 @@ fn another_threads_turn_is_waited_for_only_where_there_is_no_more_room() {
 #[test]
 fn a_panic_is_the_connections_own() {
     let aside = aside(Arc::default());
-    let (bad, bad_notes) = open(&aside);
-    let (good, good_notes) = open(&aside);
+    let (mut bad, bad_notes) = open(&aside);
+    let (mut good, good_notes) = open(&aside);
     bad.frontend(b"BOOM", At(1));
     bad.frontend(b"Q", At(2));
     good.frontend(b"Q", At(3));
-    assert!(aside.look_if_free());
+    assert!(looks(&aside));
     assert_eq!(bad_notes.seen(), ["panicked "]);
     assert_eq!(good_notes.seen(), ["3 up Q"]);
     drop(bad);
@@ -183,17 +220,12 @@ fn a_panic_is_the_connections_own() {
 #[tokio::test]
 async fn what_finds_no_company_is_looked_at_all_the_same() {
     let (pulse, aside) = beaten(Arc::default());
-    let (watched, notes) = open(&aside);
+    let (mut watched, notes) = open(&aside);
     let began = Instant::now();
     let beating = tokio::spawn(async move { pulse.run().await });
     let looking = tokio::spawn({
         let aside = Arc::clone(&aside);
-        async move {
-            loop {
-                aside.beat.woken().await;
-                aside.look_at_rest();
-            }
-        }
+        async move { aside.look_at_rest().await }
     });
     for turn in 1..4 {
         watched.frontend(b"Q", At(turn));

@@ -1,11 +1,12 @@
 //! One connection from accept to its outcome.
 
+use crate::profiler::Tap;
 use crate::proxy::aside::Watched;
 use crate::proxy::listener::Accepted;
 use crate::proxy::pipe::Pipe;
 use crate::proxy::refuse::Refusal;
 use crate::proxy::relay::{LINGER, Relay};
-use crate::proxy::shared::{Admission, Shared};
+use crate::proxy::shared::{Admission, Placed, Shared};
 use crate::proxy::startup::{Opening, Startup};
 use crate::proxy::stream::Stream;
 use crate::proxy::upstream::Upstream;
@@ -13,6 +14,8 @@ use crate::proxy::watch::Guarded;
 use crate::proxy::workers::Seat;
 use crate::session::cancel_key;
 use crate::stats::{ConnectionOutcome, Traffic};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -52,7 +55,21 @@ pub(super) async fn run(
 ) {
     let counted = Counted::open(shared.profiler.traffic());
     let outcome = match client.watched_here() {
-        Ok(client) => converse(client, &peer, &admission, &seat, &shared).await,
+        Ok(client) => match begun(client, &peer, &admission, &seat, &shared).await {
+            Ok(Conversation {
+                relay,
+                opening,
+                placed,
+            }) => {
+                let outcome = relay.run().await;
+                drop(placed);
+                match opening {
+                    Opening::Cancel => ConnectionOutcome::Cancelled,
+                    _ => outcome,
+                }
+            }
+            Err(outcome) => outcome,
+        },
         Err(error) => {
             tracing::warn!(client = %peer, %error, "a client's socket cannot be watched");
             ConnectionOutcome::ClientLost
@@ -62,13 +79,37 @@ pub(super) async fn run(
     counted.end(outcome);
 }
 
-async fn converse(
+/// In a box of its own: what a query passes through is not among what only the beginning needs, neither in memory nor on
+/// the stack.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A client and a server that are to be relayed.
+struct Conversation<'a> {
+    relay: Relay<Tap>,
+    opening: Opening,
+    placed: Placed<'a>,
+}
+
+/// [`begin`], whose frame must not become one of its caller's.
+#[inline(never)]
+fn begun<'a>(
+    client: Stream,
+    peer: &'a str,
+    admission: &'a Admission,
+    seat: &'a Seat,
+    shared: &'a Arc<Shared>,
+) -> Boxed<'a, Result<Conversation<'a>, ConnectionOutcome>> {
+    Box::pin(begin(client, peer, admission, seat, shared))
+}
+
+/// All that comes before the relay. An error is how the connection ended without one.
+async fn begin<'a>(
     client: Stream,
     peer: &str,
     admission: &Admission,
     seat: &Seat,
-    shared: &Arc<Shared>,
-) -> ConnectionOutcome {
+    shared: &'a Arc<Shared>,
+) -> Result<Conversation<'a>, ConnectionOutcome> {
     let clock = shared.clock;
     if let Err(error) = client.configure(&shared.settings) {
         tracing::debug!(client = %peer, %error, "client's socket options could not be set");
@@ -94,17 +135,17 @@ async fn converse(
     };
     let limit = shared.settings.startup_timeout.0;
     let (mut client, opening) = match timeout(limit, startup.run(client)).await {
-        Ok(Ok((_, Opening::Gone))) => return ConnectionOutcome::Closed,
+        Ok(Ok((_, Opening::Gone))) => return Err(ConnectionOutcome::Closed),
         Ok(Ok(opened)) => opened,
         Ok(Err(error)) => {
             tracing::debug!(client = %peer, %error, "client lost before its first packet was whole");
-            return ConnectionOutcome::ClientLost;
+            return Err(ConnectionOutcome::ClientLost);
         }
-        Err(_) => return ConnectionOutcome::ClientLost,
+        Err(_) => return Err(ConnectionOutcome::ClientLost),
     };
     if opening == Opening::Smuggled {
         Refusal::data_after_ssl_request().send(&mut client).await;
-        return ConnectionOutcome::Refused;
+        return Err(ConnectionOutcome::Refused);
     }
     // Cancel requests excepted: libpq before 17 never encrypts them. A unix socket has no TLS, as in `pg_hba.conf`.
     let is_plain = matches!(client, Stream::Tcp(_));
@@ -112,9 +153,9 @@ async fn converse(
         match opening {
             Opening::Startup => {
                 Refusal::unencrypted().send(&mut client).await;
-                return ConnectionOutcome::Refused;
+                return Err(ConnectionOutcome::Refused);
             }
-            Opening::Opaque => return ConnectionOutcome::Refused,
+            Opening::Opaque => return Err(ConnectionOutcome::Refused),
             _ => {}
         }
     }
@@ -125,7 +166,7 @@ async fn converse(
             let limit = shared.settings.max_connections;
             Refusal::too_many(limit).send(&mut client).await;
         }
-        return ConnectionOutcome::Refused;
+        return Err(ConnectionOutcome::Refused);
     }
     // It means nothing to any server but the one that gave out its key.
     if opening == Opening::Cancel
@@ -140,12 +181,12 @@ async fn converse(
                 .send(&mut client)
                 .await;
         }
-        return ConnectionOutcome::UpstreamUnreachable;
+        return Err(ConnectionOutcome::UpstreamUnreachable);
     }
     let Upstream::Connected(server, place) = upstream else {
-        return ConnectionOutcome::UpstreamUnreachable;
+        return Err(ConnectionOutcome::UpstreamUnreachable);
     };
-    let _placed = shared.place(session, place);
+    let placed = shared.place(session, place);
     if opening == Opening::Startup && server.is_encrypted() && !client.is_encrypted() {
         backend.await_offer(Arc::clone(&shared.profiler));
     }
@@ -160,9 +201,9 @@ async fn converse(
         idle: seat.alarm(),
         linger: LINGER,
     };
-    let outcome = relay.run().await;
-    if opening == Opening::Cancel {
-        return ConnectionOutcome::Cancelled;
-    }
-    outcome
+    Ok(Conversation {
+        relay,
+        opening,
+        placed,
+    })
 }

@@ -60,7 +60,7 @@ struct Running<W: Watch> {
 
 impl<W: Watch> Relay<W> {
     /// Moves bytes until both directions ended. To stop earlier, drop the future.
-    pub(super) async fn run(self) -> ConnectionOutcome {
+    pub(super) fn run(self) -> impl Future<Output = ConnectionOutcome> + Send {
         let mut running = Running {
             relay: self,
             frontend_end: None,
@@ -71,8 +71,8 @@ impl<W: Watch> Relay<W> {
             replied: None,
             lingering: Timer::default(),
         };
-        poll_fn(|cx| running.poll(cx)).await;
-        running.outcome()
+        // No `async`, which would keep room for it twice: what a query passes through had better be small.
+        poll_fn(move |cx| running.poll(cx).map(|()| running.outcome()))
     }
 }
 

@@ -56,6 +56,7 @@ macro_rules! forward {
 }
 
 impl AsyncRead for Stream {
+    #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -66,6 +67,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
+    #[inline]
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,6 +76,7 @@ impl AsyncWrite for Stream {
         forward!(self, stream => Pin::new(stream).poll_write(cx, bytes))
     }
 
+    #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self, stream => Pin::new(stream).poll_flush(cx))
     }

@@ -63,7 +63,9 @@ impl Tracker {
         let whose = statement.map_or(Whose::Data, |statement| statement.facts.class);
         let idle = query.status_before == TransactionStatus::Idle;
         let sign = sign_of(query, whose, idle);
-        if query.comment != self.comment {
+        // Two empty ones need no comparison, which is a call of the C library, whose code is cold here.
+        let uncommented = query.comment.is_empty() && self.comment.is_empty();
+        if !uncommented && query.comment != self.comment {
             self.comment.clear();
             self.comment.extend_from_slice(query.comment);
             self.tags.read(query.comment);

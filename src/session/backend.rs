@@ -372,6 +372,10 @@ impl Pairing {
         self.batch = None;
         self.forget_copied();
         self.batched = 0;
+        if self.queue.is_empty() {
+            // What comes next takes its first place again, whose memory is the one in the caches.
+            self.queue.clear();
+        }
         if self.status == TransactionStatus::Idle {
             self.names.end_transaction();
         }

@@ -45,7 +45,12 @@ impl Names {
     /// ParseComplete: the name stands for its text. False when there is no room for it.
     #[must_use]
     pub fn parsed(&mut self) -> bool {
-        let Some(text) = self.parses.pop_front().flatten() else {
+        let parsed = self.parses.pop_front();
+        if self.parses.is_empty() {
+            // As with the queue: the next one takes the first place again.
+            self.parses.clear();
+        }
+        let Some(text) = parsed.flatten() else {
             return true;
         };
         let name = &text.prepared.name;

@@ -1,7 +1,14 @@
-"""What has to hold between the medians of one run: "as cheap as a bare relay" in numbers."""
+"""What has to hold in one run: "as cheap as a bare relay" in numbers.
+
+Two tools are compared round by round, and the median of that counts: a machine that becomes slower in the course of a run
+hits both sides of each round. Of two medians, each might be of another round.
+"""
+
+import statistics
+from operator import sub, truediv
 
 from proxies import DIRECT, HAPROXY, OFF, PGSCOPE, RELAY, SINGLE
-from table import median
+from table import by_round, median
 
 GROWTH = [
     ("100,000 statements to 1,000", "growth 100000 statements", "growth 1000 statements"),
@@ -15,12 +22,18 @@ def every(runs):
     def of(case, tool, figure):
         return median(runs, case, tool, figure)
 
+    def paired(how, one, other):
+        """Both are (case, tool, figure)."""
+        ones, others = by_round(runs, *one), by_round(runs, *other)
+        seen = [how(ones[turn], others[turn]) for turn in ones if others.get(turn)]
+        return statistics.median(seen) if seen else None
+
     def ratio(case, figure, tool, other=None):
         """pgscope's figure to the tool's, or to its own in another case."""
-        return over(of(case, PGSCOPE, figure), of(other or case, tool, figure))
+        return paired(truediv, (case, PGSCOPE, figure), (other or case, tool, figure))
 
     def more(case):
-        return less(of(case, PGSCOPE, "cpu_us"), of(case, OFF, "cpu_us"))
+        return paired(sub, (case, PGSCOPE, "cpu_us"), (case, OFF, "cpu_us"))
 
     for mode in ("simple", "prepared"):
         for tool in (RELAY, HAPROXY):
@@ -36,9 +49,9 @@ def every(runs):
     yield "mix 16: CPU µs a query that profiling adds", more("mix 16"), "<=", 2.0
     for case in ("copy to", "copy from", "select"):
         yield f"{case}: CPU to HAProxy", ratio(case, "cpu_s", HAPROXY), "<=", 1.10
-    speed = of("normaliser", DIRECT, "pgscope_mb_s")
-    yield "normaliser: MB/s of Django's queries", speed, ">=", 500
-    yield "normaliser: times libpg_query's fingerprint", over(speed, of("normaliser", DIRECT, "libpg_query_mb_s")), ">=", 10
+    yield "normaliser: MB/s of Django's queries", of("normaliser", DIRECT, "pgscope_mb_s"), ">=", 500
+    faster = paired(truediv, ("normaliser", DIRECT, "pgscope_mb_s"), ("normaliser", DIRECT, "libpg_query_mb_s"))
+    yield "normaliser: times libpg_query's fingerprint", faster, ">=", 10
     yield "memory: MiB with 200 idle connections", of("memory idle", PGSCOPE, "rss_mib"), "<=", 20
     yield "memory: MiB with full tables", of("memory full", PGSCOPE, "rss_mib"), "<=", 64
     yield "scrape: ms with full tables", of("scrape none", PGSCOPE, "scrape_ms"), "<=", 20
@@ -47,17 +60,7 @@ def every(runs):
         name = f"growth: CPU a query at {what}"
         yield name, ratio(more_of, "cpu_us", PGSCOPE, less_of), "<=", 1.10
         # What the kernel and the caches make of it, to see it beside.
-        yield f"{name}, the bare relay", over(of(more_of, RELAY, "cpu_us"), of(less_of, RELAY, "cpu_us")), "", None
-
-
-def over(one, other):
-    """The quotient of what was measured."""
-    return one / other if one is not None and other else None
-
-
-def less(one, other):
-    """The difference of what was measured."""
-    return one - other if None not in (one, other) else None
+        yield f"{name}, the bare relay", paired(truediv, (more_of, RELAY, "cpu_us"), (less_of, RELAY, "cpu_us")), "", None
 
 
 def report(runs):

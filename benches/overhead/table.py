@@ -9,10 +9,15 @@ BULK = ("copy to", "copy from", "select")
 APART = ("memory", "normaliser")
 
 
+def by_round(runs, case, tool, figure):
+    """Number of the round to the figure, where there is one."""
+    found = {run["round"]: run["figures"].get(figure) for run in runs if (run["case"], run["tool"]) == (case, tool)}
+    return {turn: value for turn, value in found.items() if value is not None}
+
+
 def median(runs, case, tool, figure):
     """The median of a figure over the rounds; None where there is none."""
-    values = [run["figures"].get(figure) for run in runs if (run["case"], run["tool"]) == (case, tool)]
-    values = [value for value in values if value is not None]
+    values = by_round(runs, case, tool, figure).values()
     return statistics.median(values) if values else None
 
 

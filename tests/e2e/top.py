@@ -29,6 +29,7 @@ from harness.wire import Wire
 
 COLOUR = re.compile(rb"\x1b\[[0-9;]*\b(3[0-7]|38|9[0-7])\b[0-9;]*m")
 ENTER, LEAVE, SHOW_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+CLEAR = b"\x1b[2J"
 
 
 class Top:
@@ -152,7 +153,11 @@ def views(checks, postgres):
         with Wire(scope.address, postgres.user, "postgres"):
             top.press("4")
             checks.that(top.shows(r"127\.0\.0\.1.*postgres.*shop.*idle"), "a session")
+            seen = len(top.sent)
             top.resize(50, 12)
+            # All is drawn anew. The emulator has cut its own screen by itself already, and a key that comes together with a
+            # new size waits in crossterm for the next one.
+            eventually(lambda: CLEAR in top.sent[seen:], "the new size is seen")
             eventually(lambda: len(top.lines()) == 12 and re.match("q quit", top.lines()[11]), "the last line has the keys")
             checks.that(not any("APPLICATION" in line for line in top.lines()), "a narrow terminal has fewer columns")
         top.press("q")

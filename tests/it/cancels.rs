@@ -49,6 +49,12 @@ async fn cancelled(mut canceller: Peer, backend: &Backend, key: &[u8]) {
     canceller.expect_end().await;
 }
 
+/// What lets a client in is looked at when the client has it: a CancelRequest may else be there first, and name nobody.
+async fn let_in(admin: &Admin, sessions: f64) {
+    let holds = |scrape: &Scrape| scrape.sum("connection_setup_seconds_count", &[]) == sessions;
+    admin.eventually("the sessions to be let in", holds).await;
+}
+
 async fn counted(admin: &Admin, database: &str, requests: f64) -> Scrape {
     let labels = [("database", database)];
     let holds = |scrape: &Scrape| scrape.sum("cancel_requests_total", &labels) == requests;
@@ -61,11 +67,12 @@ async fn a_cancel_request_counts_for_the_session_that_it_names() {
     let pgscope = Process::start(&backend.address(), &["--log-level", "trace"]);
     let _short = session(pgscope.connect().await, &backend, "cellar", &SHORT).await;
     let long = session(pgscope.connect().await, &backend, "logs", &LONG).await;
+    let admin = &pgscope.admin;
+    let_in(admin, 2.0).await;
     cancelled(pgscope.connect().await, &backend, &LONG).await;
     cancelled(pgscope.connect().await, &backend, &LONG).await;
     cancelled(pgscope.connect().await, &backend, &SHORT).await;
     cancelled(pgscope.connect().await, &backend, &LONG[..31]).await;
-    let admin = &pgscope.admin;
     counted(admin, "logs", 2.0).await;
     counted(admin, "cellar", 1.0).await;
     let scrape = counted(admin, "other", 1.0).await;
@@ -119,6 +126,7 @@ async fn a_cancel_request_within_tls_is_matched_too() {
     let connector = client(&authority, &[], ALL_VERSIONS);
     let secure = connect(&proxy.address, &connector).await;
     let _session = session(secure, &backend, "cellar", &LONG).await;
+    let_in(&admin, 1.0).await;
     let canceller = connect(&proxy.address, &connector).await;
     cancelled(canceller, &backend, &LONG).await;
     counted(&admin, "cellar", 1.0).await;

@@ -123,14 +123,17 @@ impl Beat {
     /// Wants to be woken when this period has begun. All that is wanted before that is forgotten then.
     pub(super) fn want(&self, at: u64) {
         self.own.next.fetch_min(at, Ordering::SeqCst);
-        if at < self.pulse.until.load(Ordering::SeqCst) {
-            self.pulse.sooner.notify_one();
-        }
+        self.call_if_sooner(at);
     }
 
     /// Wants to be woken then instead of when it wanted before. To put off what is not due yet costs nobody a call.
     pub(super) fn want_instead(&self, at: u64) {
         self.own.next.store(at, Ordering::SeqCst);
+        self.call_if_sooner(at);
+    }
+
+    /// To be called when it is known what is wanted: then the pulse either sees it or is called.
+    fn call_if_sooner(&self, at: u64) {
         if at < self.pulse.until.load(Ordering::SeqCst) {
             self.pulse.sooner.notify_one();
         }

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::signs::{sign_of, trace_key};
 use super::unit::Unit;
 use crate::session::{At, Outcome, Query, TransactionStatus};
-use crate::sql::{Class as Whose, Statement, Tags};
+use crate::sql::{Class as Whose, Statement, Tags, comment};
 use std::sync::Arc;
 
 /// Pauses of at least `request.gap` after which a whole connection is no longer taken for one request, unless others of
@@ -63,9 +63,7 @@ impl Tracker {
         let whose = statement.map_or(Whose::Data, |statement| statement.facts.class);
         let idle = query.status_before == TransactionStatus::Idle;
         let sign = sign_of(query, whose, idle);
-        // Two empty ones need no comparison, which is a call of the C library, whose code is cold here.
-        let uncommented = query.comment.is_empty() && self.comment.is_empty();
-        if !uncommented && query.comment != self.comment {
+        if !comment::same(query.comment, &self.comment) {
             self.comment.clear();
             self.comment.extend_from_slice(query.comment);
             self.tags.read(query.comment);

@@ -4,7 +4,7 @@
 //! in the processor's caches where a table for each of them would not be. It changes no result.
 
 use super::prepared::Prepared;
-use crate::sql::Digest;
+use crate::sql::{Digest, comment};
 use std::sync::Arc;
 
 /// Places for texts, a power of two.
@@ -37,7 +37,7 @@ impl Kept {
         let both = [first, first ^ 1];
         let known = both.iter().map(|at| &self.places[*at]).find(|text| {
             text.parts.first().map(|part| part.fingerprint) == fingerprint
-                && same(&text.comment, digest.comment())
+                && comment::same(&text.comment, digest.comment())
         });
         if let Some(known) = known {
             return Some(Arc::clone(known));
@@ -50,11 +50,6 @@ impl Kept {
         }
         None
     }
-}
-
-/// Two empty ones need no comparison, which is a call of the C library, whose code is cold here.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && (one.is_empty() || one == other)
 }
 
 #[cfg(test)]

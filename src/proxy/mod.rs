@@ -23,8 +23,8 @@
 //!    app's way. With it goes the time for which the client kept it from being written, so that a slow client is not
 //!    taken for a slow query. If the client's socket failed, the chunk is shown all the same; the query did run.
 //!
-//! Both show a chunk *now or soon* (`aside.rs`): small ones of a session that is under way are put aside for up to 25 ms
-//! and looked at many at a time, of all connections of a thread, since the caches are warm from the second on. Order, moments and
+//! Both show a chunk *now or soon* (`aside.rs`): small ones of a session that is under way are put aside and looked at
+//! many at a time, at most 55 ms later, of all connections of a thread, since the caches are warm from the second on. Order, moments and
 //! answers to questions are as if each were looked at when it is shown.
 //!
 //! 3. **Alarm.** It is set when the tap first asks for it, and again only when it rings; queries leave it alone. Another

@@ -121,7 +121,7 @@ impl Workers {
         running.spawn_on(async move { pulse.run().await }, &self.clock);
         for worker in &self.all {
             let (aside, alarms) = (Arc::clone(&worker.aside), Arc::clone(&worker.alarms));
-            running.spawn_on(async move { aside.look_at_rest().await }, &worker.runtime);
+            running.spawn_on(async move { aside.look().await }, &worker.runtime);
             running.spawn_on(async move { alarms.ring().await }, &worker.runtime);
         }
         running

@@ -4,6 +4,7 @@ use super::*;
 use crate::proxy::clock::Clock;
 use crate::proxy::pulse::Pulse;
 use std::time::Instant;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Writes down what it is shown; panics when it is shown `BOOM`.
@@ -68,9 +69,20 @@ fn beaten(turn: Arc<Turn>) -> (Arc<Pulse>, Arc<Aside>) {
     (pulse, Arc::new(aside))
 }
 
-/// False where it is another's turn.
-fn looks(aside: &Aside) -> bool {
-    aside.look_if_free(&mut lock(&aside.waiting))
+/// Looks as the thread does when the pulse has woken it.
+fn look(aside: &Aside) {
+    for _ in 0..2 {
+        while aside.look_at_slice() {}
+    }
+}
+
+/// Looks as the thread does when it was called. False where it was not.
+fn look_if_due(aside: &Aside) -> bool {
+    let called = lock(&aside.waiting).called;
+    if called {
+        aside.look_at_slice();
+    }
+    called
 }
 
 fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
@@ -86,11 +98,18 @@ fn chunks_wait_for_company_and_keep_their_order_and_moments() {
     let turns = CHUNKS / connections.len() / 2;
     for turn in 0..turns {
         for (watched, notes) in &mut connections {
+            assert!(!look_if_due(&aside));
             assert_eq!(notes.seen(), Vec::<String>::new());
             watched.frontend(format!("Q{turn}").as_bytes(), At(10 * turn as u64));
             watched.backend(format!("A{turn}").as_bytes(), At(10 * turn as u64 + 5), 3);
         }
     }
+    assert!(look_if_due(&aside));
+    let seen = |notes: &[(Watched<Notes>, Notes)]| -> usize {
+        notes.iter().map(|(_, notes)| notes.seen().len()).sum()
+    };
+    assert_eq!(seen(&connections), SLICE);
+    look(&aside);
     for (_, notes) in &connections {
         let expected: Vec<_> = (0..turns)
             .flat_map(|turn| {
@@ -112,8 +131,10 @@ fn a_look_comes_when_the_first_chunk_has_waited_long_enough() {
     let start = 1_000_000_000;
     one.frontend(b"Q", At(start));
     other.frontend(b"Q", At(start + DELAY_NANOS - 1));
+    assert!(!look_if_due(&aside));
     assert_eq!(notes.seen(), Vec::<String>::new());
     other.backend(b"A", At(start + DELAY_NANOS), 0);
+    assert!(look_if_due(&aside));
     assert_eq!(notes.seen(), ["1000000000 up Q"]);
 }
 
@@ -137,7 +158,7 @@ fn who_asks_is_told_what_was_put_aside_too() {
     drop(watched);
     assert_eq!(notes.seen()[5..], ["6 up Z", "close "]);
     // What is still listed is looked at once more, and nothing comes of it.
-    assert!(looks(&aside));
+    look(&aside);
     assert_eq!(notes.seen().len(), 7);
 }
 
@@ -152,7 +173,7 @@ fn a_long_chunk_is_looked_at_at_once_and_behind_those_before_it() {
     // What follows waits again.
     watched.frontend(b"Q", At(3));
     assert_eq!(notes.seen().len(), 2);
-    assert!(looks(&aside));
+    look(&aside);
     assert_eq!(notes.seen()[2], "3 up Q");
 }
 
@@ -166,12 +187,14 @@ fn many_bytes_are_looked_at_before_there_are_many_chunks() {
         }
     };
     fill(&mut watched, BYTES - LONGEST);
-    assert!(notes.seen().is_empty());
+    assert!(!look_if_due(&aside));
     fill(&mut watched, LONGEST);
+    assert!(look_if_due(&aside));
     assert_eq!(notes.seen().len(), BYTES / LONGEST);
     // While it is another's turn there is room for more.
     let others = aside.turn.take();
     fill(&mut watched, MOST_BYTES - LONGEST);
+    look_if_due(&aside);
     assert_eq!(notes.seen().len(), BYTES / LONGEST);
     drop(others);
     fill(&mut watched, LONGEST);
@@ -187,7 +210,7 @@ fn another_threads_turn_is_waited_for_only_where_there_is_no_more_room() {
     for at in 1..MOST as u64 {
         watched.frontend(b"Q", At(at));
     }
-    assert!(!looks(&aside));
+    look_if_due(&aside);
     assert_eq!(notes.seen(), Vec::<String>::new());
     std::thread::scope(|scope| {
         let last = scope.spawn(|| watched.frontend(b"Q", At(MOST as u64)));
@@ -199,7 +222,75 @@ fn another_threads_turn_is_waited_for_only_where_there_is_no_more_room() {
     for at in 0..CHUNKS as u64 {
         watched.frontend(b"Q", At(at));
     }
-    assert_eq!(notes.seen().len(), MOST + CHUNKS);
+    assert!(look_if_due(&aside));
+    assert_eq!(notes.seen().len(), MOST + SLICE);
+}
+
+#[test]
+fn the_next_chunk_calls_again_where_it_was_another_threads_turn() {
+    let aside = aside(Arc::default());
+    let (mut watched, notes) = open(&aside);
+    let others = aside.turn.take();
+    for at in 1..=CHUNKS as u64 {
+        watched.frontend(b"Q", At(at));
+    }
+    assert!(look_if_due(&aside));
+    drop(others);
+    assert!(!look_if_due(&aside));
+    assert_eq!(notes.seen().len(), 0);
+    watched.frontend(b"Q", At(CHUNKS as u64 + 1));
+    assert!(look_if_due(&aside));
+    assert_eq!(notes.seen().len(), SLICE);
+}
+
+#[test]
+fn a_batch_is_looked_at_in_slices_while_the_next_is_filled() {
+    let aside = aside(Arc::default());
+    let (mut one, one_notes) = open(&aside);
+    let (mut other, other_notes) = open(&aside);
+    for at in 0..CHUNKS as u64 / 2 {
+        one.frontend(b"Q", At(at));
+        other.frontend(b"Q", At(at));
+    }
+    let mut at = CHUNKS as u64 / 2;
+    for slice in 1..=CHUNKS / SLICE {
+        assert!(look_if_due(&aside));
+        let seen = one_notes.seen().len() + other_notes.seen().len();
+        assert_eq!(seen, slice * SLICE);
+        for _ in 0..SLICE {
+            assert!(!look_if_due(&aside));
+            other.frontend(b"Q", At(at));
+            at += 1;
+        }
+    }
+    // All of the first batch, and the next is whole.
+    assert_eq!(one_notes.seen().len(), CHUNKS / 2);
+    assert_eq!(other_notes.seen().len(), CHUNKS / 2);
+    look(&aside);
+    let expected: Vec<_> = (0..at).map(|at| format!("{at} up Q")).collect();
+    assert_eq!(other_notes.seen(), expected);
+}
+
+#[test]
+fn who_asks_between_two_slices_is_told_what_is_in_either_batch() {
+    let aside = aside(Arc::default());
+    let (mut one, _) = open(&aside);
+    let (mut other, notes) = open(&aside);
+    for at in 0..CHUNKS as u64 / 2 {
+        one.frontend(b"Q", At(at));
+        other.frontend(b"Q", At(at));
+    }
+    assert!(look_if_due(&aside));
+    let last = CHUNKS as u64 / 2;
+    other.backend(b"A", At(last), 0);
+    assert_eq!(notes.seen().len(), 0);
+    assert!(!other.is_owed());
+    let up = (0..last).map(|at| format!("{at} up Q"));
+    let expected: Vec<_> = up.chain([format!("{last} 0 down A")]).collect();
+    assert_eq!(notes.seen(), expected);
+    other.frontend(b"Q", At(last + 1));
+    look(&aside);
+    assert_eq!(notes.seen().len(), expected.len() + 1);
 }
 
 #[test]
@@ -210,7 +301,7 @@ fn a_panic_is_the_connections_own() {
     bad.frontend(b"BOOM", At(1));
     bad.frontend(b"Q", At(2));
     good.frontend(b"Q", At(3));
-    assert!(looks(&aside));
+    look(&aside);
     assert_eq!(bad_notes.seen(), ["panicked "]);
     assert_eq!(good_notes.seen(), ["3 up Q"]);
     drop(bad);
@@ -221,22 +312,30 @@ fn a_panic_is_the_connections_own() {
 async fn what_finds_no_company_is_looked_at_all_the_same() {
     let (pulse, aside) = beaten(Arc::default());
     let (mut watched, notes) = open(&aside);
-    let began = Instant::now();
-    let beating = tokio::spawn(async move { pulse.run().await });
-    let looking = tokio::spawn({
-        let aside = Arc::clone(&aside);
-        async move { aside.look_at_rest().await }
-    });
-    for turn in 1..4 {
-        watched.frontend(b"Q", At(turn));
+    let mut running = JoinSet::new();
+    running.spawn(async move { pulse.run().await });
+    let looking = Arc::clone(&aside);
+    running.spawn(async move { looking.look().await });
+    // One; some that come while a batch is under way, of which the rest comes with them; and one again.
+    let mut put = 0;
+    for chunks in [1, CHUNKS, SLICE / 2, 1] {
+        let began = Instant::now();
+        for _ in 0..chunks {
+            watched.frontend(b"Q", At(0));
+        }
+        put += chunks;
+        if chunks == CHUNKS {
+            while notes.seen().len() < 1 + SLICE {
+                yield_now().await;
+            }
+            continue;
+        }
         let seen = async {
-            while notes.seen().len() < turn as usize {
-                tokio::task::yield_now().await;
+            while notes.seen().len() < put {
+                yield_now().await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap();
-        assert!(began.elapsed() >= DELAY);
+        assert!(chunks > 1 || began.elapsed() >= DELAY);
     }
-    looking.abort();
-    beating.abort();
 }

@@ -42,6 +42,12 @@ class Bench:
         self.makers = start(self.postgres, options.tools, options.off_flag)
         self.tools = {}
         self.extras = {}
+
+    def start(self):
+        """Start each tool anew. Where in memory a process has come to lie is worth some per cent of its time: no tool is to
+        keep what it has drawn for all rounds."""
+        for tool in self.tools.values():
+            tool.stop()
         for name, make in self.makers.items():
             say(f"starting {name}")
             self.tools[name] = named(name, make())
@@ -93,6 +99,7 @@ def choose(bench, words):
 def one_round(bench, chosen, turn, rounds):
     """[{round, case, tool, figures}]. Each round and each case begins with another tool."""
     runs = []
+    bench.start()
     for place, case in enumerate(chosen):
         names = [name for name in bench.tools if case.tools is None or name in case.tools]
         first = (turn + place) % len(names) if names else 0

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use waiting::{Chunk, Chunks, Look, Place, Side, Waiting};
 
+mod room;
 mod waiting;
 
 /// Chunks, and their bytes, of all connections of a thread that make a batch.

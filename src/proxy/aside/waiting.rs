@@ -3,6 +3,7 @@
 //! To put one aside touches the memory that the one before has touched, and nothing of its session's. There are two
 //! batches: one that is being filled, and the one before it, until all of that has been looked at.
 
+use super::room::Room;
 use crate::session::At;
 use std::mem::swap;
 use std::sync::Arc;
@@ -25,12 +26,12 @@ struct Batch {
     connections: Vec<Listed>,
     /// Those before this one have been looked at.
     next: usize,
-    chunks: Vec<Kept>,
+    chunks: Room<Kept>,
     /// Those before this one know the next of their connection. To tell that to a chunk as soon as the next one comes
     /// would be to write to memory that has gone cold.
     linked: usize,
     /// Of all chunks, one behind the other.
-    bytes: Vec<u8>,
+    bytes: Room<u8>,
     /// When its first and its last chunk were read.
     began: At,
     ended: At,
@@ -50,8 +51,9 @@ pub(super) trait Look: Send + Sync {
     fn look(&self, chunks: &mut Chunks<'_>);
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Side {
+    #[default]
     Frontend,
     Backend,
 }
@@ -66,6 +68,7 @@ pub(super) struct Chunk<'a> {
 }
 
 /// A chunk that waits: half a line of the caches. The limits of what is put aside keep its numbers far below their ends.
+#[derive(Clone, Copy, Default)]
 struct Kept {
     at: At,
     stalled: u64,
@@ -79,6 +82,9 @@ struct Kept {
     side: Side,
 }
 
+/// So many chunks, and bytes of each, have their room brought near at one time. Longer ones are worth a wait of their own.
+const NEAR: usize = 16;
+const NEAR_BYTES: usize = 128;
 /// No chunk.
 const NONE: u32 = u32::MAX;
 
@@ -140,7 +146,11 @@ impl Waiting {
             batch.began = chunk.at;
         }
         batch.ended = chunk.at;
-        batch.chunks.push(Kept {
+        if batch.chunks.len().is_multiple_of(NEAR) {
+            batch.chunks.bring_near(NEAR);
+            batch.bytes.bring_near(NEAR * NEAR_BYTES);
+        }
+        batch.chunks.extend(&[Kept {
             at: chunk.at,
             stalled: chunk.stalled,
             start: number(batch.bytes.len()),
@@ -148,8 +158,8 @@ impl Waiting {
             next: NONE,
             length: u16::try_from(chunk.bytes.len()).unwrap_or(0),
             side: chunk.side,
-        });
-        batch.bytes.extend_from_slice(chunk.bytes);
+        }]);
+        batch.bytes.extend(chunk.bytes);
     }
 
     /// What has been put aside is a batch that is under way, and the next one is being filled. None must be under way.
@@ -206,7 +216,7 @@ impl Batch {
     /// Tells each chunk which one comes behind it.
     fn link(&mut self) {
         for chunk in self.linked..self.chunks.len() {
-            let listed = self.chunks.get(chunk).map_or(NONE, |kept| kept.listed);
+            let listed = self.chunks.get_mut(chunk).map_or(NONE, |kept| kept.listed);
             let Some(listed) = self.connections.get_mut(listed as usize) else {
                 continue;
             };
@@ -228,8 +238,8 @@ impl Batch {
         let mut chunks = Chunks {
             next: listed.first,
             left: most,
-            chunks: &self.chunks,
-            bytes: &self.bytes,
+            chunks: self.chunks.filled(),
+            bytes: self.bytes.filled(),
         };
         if listed.first != NONE {
             listed.connection.look(&mut chunks);

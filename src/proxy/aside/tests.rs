@@ -91,6 +91,17 @@ fn open(aside: &Arc<Aside>) -> (Watched<Notes>, Notes) {
     (Watched::new(watch, Arc::clone(aside)), notes)
 }
 
+/// Two connections that have put a whole batch aside, by turns.
+fn halves_of_a_batch(aside: &Arc<Aside>) -> [(Watched<Notes>, Notes); 2] {
+    let mut connections = [open(aside), open(aside)];
+    for at in 0..CHUNKS as u64 / 2 {
+        for (watched, _) in &mut connections {
+            watched.frontend(b"Q", At(at));
+        }
+    }
+    connections
+}
+
 #[test]
 fn chunks_wait_for_company_and_keep_their_order_and_moments() {
     let aside = aside(Arc::default());
@@ -246,12 +257,7 @@ fn the_next_chunk_calls_again_where_it_was_another_threads_turn() {
 #[test]
 fn a_batch_is_looked_at_in_slices_while_the_next_is_filled() {
     let aside = aside(Arc::default());
-    let (mut one, one_notes) = open(&aside);
-    let (mut other, other_notes) = open(&aside);
-    for at in 0..CHUNKS as u64 / 2 {
-        one.frontend(b"Q", At(at));
-        other.frontend(b"Q", At(at));
-    }
+    let [(_one, one_notes), (mut other, other_notes)] = halves_of_a_batch(&aside);
     let mut at = CHUNKS as u64 / 2;
     for slice in 1..=CHUNKS / SLICE {
         assert!(look_if_due(&aside));
@@ -274,12 +280,7 @@ fn a_batch_is_looked_at_in_slices_while_the_next_is_filled() {
 #[test]
 fn who_asks_between_two_slices_is_told_what_is_in_either_batch() {
     let aside = aside(Arc::default());
-    let (mut one, _) = open(&aside);
-    let (mut other, notes) = open(&aside);
-    for at in 0..CHUNKS as u64 / 2 {
-        one.frontend(b"Q", At(at));
-        other.frontend(b"Q", At(at));
-    }
+    let [_one, (mut other, notes)] = halves_of_a_batch(&aside);
     assert!(look_if_due(&aside));
     let last = CHUNKS as u64 / 2;
     other.backend(b"A", At(last), 0);

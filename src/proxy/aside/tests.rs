@@ -318,25 +318,18 @@ async fn what_finds_no_company_is_looked_at_all_the_same() {
     let looking = Arc::clone(&aside);
     running.spawn(async move { looking.look().await });
     // One; some that come while a batch is under way, of which the rest comes with them; and one again.
-    let mut put = 0;
-    for chunks in [1, CHUNKS, SLICE / 2, 1] {
+    let all = 1 + CHUNKS + SLICE / 2;
+    for (chunks, seen) in [(1, 1), (CHUNKS, 1 + SLICE), (SLICE / 2, all), (1, all + 1)] {
         let began = Instant::now();
         for _ in 0..chunks {
             watched.frontend(b"Q", At(0));
         }
-        put += chunks;
-        if chunks == CHUNKS {
-            while notes.seen().len() < 1 + SLICE {
-                yield_now().await;
-            }
-            continue;
-        }
-        let seen = async {
-            while notes.seen().len() < put {
+        let looked = async {
+            while notes.seen().len() < seen {
                 yield_now().await;
             }
         };
-        timeout(Duration::from_secs(20), seen).await.unwrap();
+        timeout(Duration::from_secs(20), looked).await.unwrap();
         assert!(chunks > 1 || began.elapsed() >= DELAY);
     }
 }

@@ -32,9 +32,8 @@ struct Batch {
     linked: usize,
     /// Of all chunks, one behind the other.
     bytes: Room<u8>,
-    /// When its first and its last chunk were read.
+    /// When its first chunk was read. That chunk itself has gone cold.
     began: At,
-    ended: At,
 }
 
 /// A connection that has chunks in a batch.
@@ -103,7 +102,8 @@ impl Waiting {
 
     /// Nanoseconds between the first and the last of them.
     pub(super) fn filled_in(&self) -> u64 {
-        self.filling.ended.since(self.filling.began)
+        let last = self.filling.chunks.filled().last();
+        last.map_or(0, |last| last.at.since(self.filling.began))
     }
 
     /// The batch before it has not been looked at to its end.
@@ -145,7 +145,6 @@ impl Waiting {
         if batch.chunks.is_empty() {
             batch.began = chunk.at;
         }
-        batch.ended = chunk.at;
         if batch.chunks.len().is_multiple_of(NEAR) {
             batch.chunks.bring_near(NEAR);
             batch.bytes.bring_near(NEAR * NEAR_BYTES);
@@ -210,14 +209,14 @@ impl Batch {
         (self.next, self.linked) = (0, 0);
         self.chunks.clear();
         self.bytes.clear();
-        self.ended = self.began;
     }
 
     /// Tells each chunk which one comes behind it.
     fn link(&mut self) {
         for chunk in self.linked..self.chunks.len() {
-            let listed = self.chunks.get_mut(chunk).map_or(NONE, |kept| kept.listed);
-            let Some(listed) = self.connections.get_mut(listed as usize) else {
+            let listed = self.chunks.filled().get(chunk).map(|kept| kept.listed);
+            let Some(listed) = listed.and_then(|listed| self.connections.get_mut(listed as usize))
+            else {
                 continue;
             };
             if listed.first == NONE {

@@ -165,6 +165,8 @@ impl<'a> Lexer<'a> {
             b';' => (Kind::Semicolon, start + 1),
             b'0'..=b'9' => (Kind::Number, self.number(start)),
             b'.' if is(second, DIGIT) => (Kind::Number, self.number(start)),
+            // The normaliser's own mark for what it did not read.
+            b'.' if second == b'.' && self.at(start + 2) == b'.' => (Kind::Other, start + 3),
             b'.' => (Kind::Dot, start + 1),
             b':' if second == b':' => (Kind::Cast, start + 2),
             b':' if second == b'=' => (Kind::Op, start + 2),

@@ -19,11 +19,18 @@ impl Keys {
         *self = Self::default();
     }
 
-    /// Adds a literal.
-    pub(super) fn push(&mut self, value: u64) {
-        if let Some(place) = self.values.get_mut(usize::from(self.count)) {
+    /// Adds a literal; returns its number, `None` where there is no room.
+    pub(super) fn push(&mut self, value: u64) -> Option<u8> {
+        let number = self.count;
+        *self.values.get_mut(usize::from(number))? = value;
+        self.count += 1;
+        Some(number)
+    }
+
+    /// Puts another literal in the place of the one with this number.
+    pub(super) fn set(&mut self, number: usize, value: u64) {
+        if let Some(place) = self.values.get_mut(number) {
             *place = value;
-            self.count += 1;
         }
     }
 
@@ -31,9 +38,7 @@ impl Keys {
     pub(super) fn push_param(&mut self, raw: &[u8]) {
         let digits = raw.get(1..).unwrap_or_default();
         let number = super::value::integer(digits).unwrap_or(0);
-        let at = self.count;
-        self.push(u64::try_from(number).unwrap_or(0));
-        if at < self.count {
+        if let Some(at) = self.push(u64::try_from(number).unwrap_or(0)) {
             self.params |= 1 << at;
         }
     }

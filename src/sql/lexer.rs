@@ -6,6 +6,7 @@
 mod plain;
 mod strings;
 
+pub(super) use plain::Plain;
 pub(super) use strings::continued;
 
 use memchr::memchr2;
@@ -43,7 +44,7 @@ fn is(byte: u8, class: u8) -> bool {
 }
 
 /// What a token is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Kind {
     /// Key word or unquoted identifier.
     Word,
@@ -77,11 +78,12 @@ pub(super) enum Kind {
     /// `-- …`
     LineComment,
     /// A byte that starts no token; also `:`.
+    #[default]
     Other,
 }
 
 /// A token as a range of the source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Token {
     pub kind: Kind,
     pub start: usize,
@@ -295,7 +297,8 @@ impl<'a> Lexer<'a> {
         memchr2(b'\n', b'\r', rest).map_or(self.source.len(), |at| start + at)
     }
 
-    fn comment(&self, start: usize) -> usize {
+    /// The end of a comment that begins at `start`.
+    pub fn comment(&self, start: usize) -> usize {
         let mut depth = 1;
         let mut position = start + 2;
         while let Some(at) = memchr2(b'*', b'/', &self.source[position..]) {

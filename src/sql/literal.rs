@@ -3,7 +3,7 @@
 //! psycopg 3 writes a string with a backslash as `E'…'`, psycopg2 as `'…'`; one writes a uuid as 32 hex digits,
 //! the other with dashes. Values are compared by hash, so all must come out alike.
 
-use super::lexer::{Kind, Token, continued};
+use super::lexer::{Kind, Lexer, Plain, Token, continued};
 
 /// Appends the canonical bytes of a string literal.
 pub(super) fn push(raw: &[u8], token: Token, out: &mut Vec<u8>) {
@@ -33,6 +33,70 @@ pub(super) fn push_plain(raw: &[u8], out: &mut Vec<u8>) {
     let from = out.len();
     out.extend_from_slice(raw.get(1..raw.len() - 1).unwrap_or_default());
     undash(out, from);
+}
+
+/// Appends the elements of a list from `at` on, as long as they are plain and another one follows. Returns how many, and
+/// where they end.
+pub(super) fn elements(lexer: &Lexer<'_>, mut at: usize, out: &mut Vec<u8>) -> (u32, usize) {
+    let mut count = 0;
+    loop {
+        let (integers, end) = integers(lexer.rest(at), out);
+        count += integers;
+        at += end;
+        let Some(element) = lexer.element(at) else {
+            return (count, at);
+        };
+        push_element(&element, out);
+        count += 1;
+        at = element.end + 1;
+    }
+}
+
+/// Those of `1, 2, 3` that are short and that a comma follows: what most lists are, eight bytes at a time.
+fn integers(text: &[u8], out: &mut Vec<u8>) -> (u32, usize) {
+    const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+    const CARRY: u64 = u64::from_ne_bytes([0x80 - 10; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut count = 0;
+    let mut rest = text;
+    loop {
+        let element = rest.strip_prefix(b" ").unwrap_or(rest);
+        let Some(word) = element.first_chunk().map(|word| u64::from_le_bytes(*word)) else {
+            break;
+        };
+        // The top bit of a byte that is no digit, up to the first of them.
+        let digits = word ^ ZEROS;
+        let others = (digits.wrapping_add(CARRY) | digits) & TOPS;
+        let length = others.trailing_zeros() as usize / 8;
+        if length == 0 || length == 8 || element.get(length) != Some(&b',') {
+            break;
+        }
+        let number = word & ((1 << (8 * length)) - 1);
+        let end = out.len() + length + 1;
+        out.extend_from_slice(&number.to_le_bytes());
+        out.truncate(end);
+        count += 1;
+        rest = &element[length + 1..];
+    }
+    (count, text.len() - rest.len())
+}
+
+/// Appends the canonical bytes of an element of a list, and its end.
+pub(super) fn push_element(element: &Plain<'_>, out: &mut Vec<u8>) {
+    match element.kind {
+        Kind::String => push_plain(element.raw, out),
+        Kind::Word => {
+            out.push(1);
+            out.extend(element.raw.iter().map(u8::to_ascii_lowercase));
+        }
+        _ => out.extend_from_slice(element.raw),
+    }
+    out.push(0);
+}
+
+/// The rows that an OFFSET of these digits leaves out.
+pub(super) fn offset(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The text between the two tags; all of it where the second is missing.
@@ -132,4 +196,41 @@ fn escape(raw: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
         _ => out.push(byte),
     }
     at + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_taken_up_to_the_last_that_a_comma_follows() {
+        let read = |text: &str| {
+            let mut out = Vec::new();
+            let lexer = Lexer::new(text.as_bytes(), true);
+            let (count, end) = elements(&lexer, 0, &mut out);
+            let out = String::from_utf8(out).expect("ASCII");
+            (count, text[end..].to_owned(), out.replace('\0', "|"))
+        };
+        let expect = |count, rest: &str, out: &str| (count, rest.to_owned(), out.to_owned());
+        assert_eq!(read("1, 22,333,  4, 5)"), expect(4, " 5)", "1|22|333|4|"));
+        let long = "1234567, 12345678, 123456789, 1)     ";
+        assert_eq!(
+            read(long),
+            expect(3, " 1)     ", "1234567|12345678|123456789|")
+        );
+        assert_eq!(
+            read("1, 'a', NULL, 2::int, 3)"),
+            expect(4, " 3)", "1|a|\u{1}null|2|")
+        );
+        assert_eq!(
+            read("1, 2 , 3, 4, 5, 6)"),
+            expect(1, " 2 , 3, 4, 5, 6)", "1|")
+        );
+        assert_eq!(
+            read("1, 2x, 3, 4, 5, 6)"),
+            expect(1, " 2x, 3, 4, 5, 6)", "1|")
+        );
+        assert_eq!(read(""), expect(0, "", ""));
+        assert_eq!(read(",,,,,,,,,,"), expect(0, ",,,,,,,,,,", ""));
+    }
 }

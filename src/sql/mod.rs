@@ -8,6 +8,7 @@ mod beginning;
 mod cast;
 pub mod comment;
 mod cursor;
+mod ending;
 mod facts;
 mod generic;
 mod keys;

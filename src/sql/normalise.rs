@@ -1,7 +1,8 @@
 //! The normaliser: a message text in one pass to statements without literals.
 
 use super::Fingerprint;
-use super::beginning;
+use super::beginning::{self, Found, Mark};
+use super::ending::{LONGEST, Literals, Same};
 use super::keys::Keys;
 use super::lexer::{Kind, Lexer};
 use super::rewrite::Rewriter;
@@ -40,6 +41,7 @@ pub struct Digest {
     comment: Vec<u8>,
     parts: Vec<Part>,
     rewriter: Rewriter,
+    literals: Literals,
 }
 
 /// One statement of a message text.
@@ -91,6 +93,7 @@ impl Digest {
         self.text.shrink_to(KEEP);
         self.comment.shrink_to(KEEP);
         self.rewriter.shrink_to(KEEP);
+        self.literals.shrink_to(KEEP);
     }
 
     /// Reads a message text anew. `sql` may be a prefix of the real text, of `total` bytes.
@@ -109,16 +112,26 @@ impl Digest {
         let mut leading = None;
         let backslash = !dialect.standard_conforming_strings;
         let mut mark = beginning::mark(sql, backslash);
-        if let Some(known) = mark
-            && beginning::resume(sql, backslash, known, &mut self.rewriter)
-        {
-            lexer.position = known.word;
-            leading = Some(0);
-            mark = None;
+        let known = mark.map_or(Found::Nothing, |mark| {
+            self.resume(sql, total, backslash, mark)
+        });
+        let resumed = mark.filter(|_| known != Found::Nothing);
+        match resumed {
+            _ if known == Found::All => return,
+            Some(resumed) => {
+                lexer.position = resumed.word;
+                leading = Some(0);
+                mark = None;
+            }
+            None => self.rewriter.trace().stop(),
         }
         while let Some(token) = lexer.next() {
             match token.kind {
-                Kind::Comment | Kind::LineComment => self.note(lexer.raw(token)),
+                Kind::Comment | Kind::LineComment => {
+                    let may_stay = token.kind == Kind::Comment && token.end == sql.len();
+                    self.rewriter.trace().comment(token.start, may_stay);
+                    self.note(lexer.raw(token));
+                }
                 Kind::Semicolon if self.rewriter.at_top() => self.finish(0),
                 _ => {
                     // Only comments behind the last token are kept.
@@ -144,14 +157,50 @@ impl Digest {
         } else {
             if lexer.is_open() {
                 self.rewriter.give_up();
+                self.rewriter.trace().stop();
             }
             self.finish(0);
+        }
+        if let Some(mark) = resumed
+            && self.rewriter.trace().is_on()
+            && let [part] = self.parts.as_slice()
+        {
+            beginning::note_ending(sql, mark, &mut self.rewriter, &self.text, part);
         }
         if self.parts.len() > 1 {
             for part in &mut self.parts {
                 part.probe = false;
             }
         }
+    }
+
+    /// Takes what is known of a text of which so much was read.
+    fn resume(&mut self, sql: &[u8], total: usize, backslash: bool, mark: Mark) -> Found {
+        let may_be_known = !backslash && sql.len() == total && total <= LONGEST;
+        let Self {
+            text,
+            parts,
+            rewriter,
+            literals,
+            ..
+        } = self;
+        let mut comment = None;
+        let literals = may_be_known.then_some(literals);
+        let take = |same: Same<'_>| {
+            text.push_str(same.text);
+            parts.push(same.part);
+            comment = same.comment;
+        };
+        let found = beginning::resume(sql, backslash, mark, literals, take, rewriter);
+        if let Some(start) = comment {
+            self.note(&sql[start..]);
+        }
+        if found == Found::Beginning && may_be_known {
+            self.rewriter.start_trace();
+        } else {
+            self.rewriter.trace().stop();
+        }
+        found
     }
 
     /// The statements in order, as the server will run them.

@@ -13,6 +13,7 @@ mod keys;
 mod operands;
 mod resume;
 mod runs;
+mod trace;
 
 use super::keyword::Key;
 use super::lexer::{Kind, Lexer, Token};
@@ -20,6 +21,7 @@ use super::list::{Frame, Nest, counted_name};
 use super::literal;
 use super::normalise::Part;
 use head::Head;
+pub(super) use trace::{Slot, Trace, What};
 
 /// Deepest nesting that is followed; what lies deeper is written but not collapsed.
 const MAX_DEPTH: usize = 128;
@@ -89,6 +91,9 @@ pub(super) struct Rewriter {
     /// Bytes of `literals` before it.
     set: usize,
     part: Part,
+    /// The token that is being written.
+    at: Token,
+    trace: Trace,
 }
 
 impl Rewriter {
@@ -169,16 +174,17 @@ impl Rewriter {
     }
 
     /// The statement's numbers; `seed` sets texts apart that were not read to their end.
-    pub fn part(&self, seed: u64) -> Part {
+    pub fn part(&mut self, seed: u64) -> Part {
         let hash = |bytes: &[u8]| xxhash_rust::xxh3::xxh3_64_with_seed(bytes, seed);
         let values = |bytes: &[u8]| if bytes.is_empty() { 0 } else { hash(bytes) };
         let mut part = self.part;
         part.fingerprint.0 = hash(&self.out);
         part.literals = values(&self.literals);
         part.probe = self.probe == Probe::One;
-        if self.out.starts_with(b"UPDATE") {
-            part.set_literals = values(self.literals.get(..self.set).unwrap_or_default());
-        }
+        let is_update = self.out.starts_with(b"UPDATE");
+        let set = if is_update { self.set } else { 0 };
+        part.set_literals = values(self.literals.get(..set).unwrap_or_default());
+        let mut shared = (0, self.literals.len());
         part.loose = part.fingerprint.0;
         part.loose_literals = part.literals;
         if let Some((from, first)) = self.shared.from {
@@ -186,15 +192,19 @@ impl Rewriter {
             let (to, last) = self.shared.to.unwrap_or(whole);
             part.loose = hash(self.out.get(from..to).unwrap_or_default());
             part.loose_literals = values(self.literals.get(first..last).unwrap_or_default());
+            shared = (first, last);
         }
+        self.trace.set_marks(shared, set);
         part
     }
 
     /// Writes a token. Comments and the `;` between statements are the caller's.
     pub fn token(&mut self, token: Token, lexer: &mut Lexer<'_>) {
         let raw = lexer.raw(token);
+        self.at = token;
         self.before = std::mem::replace(&mut self.probe, Probe::No);
         if self.head(token, raw) {
+            self.trace.stop();
             self.end = lexer.position;
             return;
         }
@@ -321,6 +331,7 @@ impl Rewriter {
                 if self.last == Last::Open && self.current.nest == Nest::In =>
             {
                 self.current.nest = Nest::Paren;
+                self.trace.take_back_list();
             }
             _ => {}
         }
@@ -364,6 +375,7 @@ impl Rewriter {
                 self.asks = true;
                 self.set = self.literals.len();
                 self.part.keys.clear();
+                self.trace.forget_keys();
             }
             Key::Select => self.shared.select = true,
             Key::From if self.shared.select && after != Key::Distinct => {

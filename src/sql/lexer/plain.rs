@@ -47,6 +47,29 @@ impl<'a> Lexer<'a> {
         self.at(at)
     }
 
+    /// The text from a place on.
+    pub fn rest(&self, at: usize) -> &'a [u8] {
+        self.source.get(at..).unwrap_or_default()
+    }
+
+    /// An element of a list at or behind `at` that another one follows, where it is plain.
+    pub fn element(&self, at: usize) -> Option<Plain<'a>> {
+        let element = self.plain(self.unspaced(at))?;
+        (self.at(element.end) == b',').then_some(element)
+    }
+
+    /// The length of the plain number that begins at `start`; `None` where none does.
+    pub fn number_length(&self, start: usize) -> Option<usize> {
+        let rest = self.rest(start);
+        is(*rest.first()?, DIGIT).then(|| plain_number(rest))
+    }
+
+    /// The length of the string that begins at `start`, up to the next quote; `None` where none does.
+    pub fn string_length(&self, start: usize) -> Option<usize> {
+        let rest = self.rest(start);
+        Some(find(b'\'', rest.strip_prefix(b"'")?, 0)? + 2)
+    }
+
     /// The literal that begins at `start`, where it is plain and right before a `,` or `)`.
     pub fn plain(&self, start: usize) -> Option<Plain<'a>> {
         let rest = self.source.get(start..)?;

@@ -27,6 +27,9 @@ impl Rewriter {
         if blank {
             self.out.push(b' ');
         }
+        if nest == Nest::In {
+            self.trace.add_list();
+        }
         let start = self.out.len();
         self.out.push(b'(');
         self.push(Frame::new(nest, start));

@@ -5,6 +5,7 @@ use crate::sql::cast;
 use crate::sql::keyword::Key;
 use crate::sql::lexer::Lexer;
 use crate::sql::list::Nest;
+use crate::sql::literal;
 use crate::sql::value;
 
 /// Digits of the longest modifier of a type, `varchar(10485760)`. What is longer is data in a text that the server
@@ -34,9 +35,7 @@ impl Rewriter {
             return cast::skip(lexer);
         }
         if self.last == Last::Word(Key::Offset) && sign != b"-" {
-            let digits = std::str::from_utf8(raw).ok();
-            let offset = digits.and_then(|digits| digits.parse().ok());
-            self.part.offset = self.part.offset.max(offset);
+            self.part.offset = self.part.offset.max(literal::offset(raw));
         }
         let probe = self.before == Probe::Select && sign.is_empty() && raw == b"1";
         let end = lexer.position;
@@ -52,9 +51,13 @@ impl Rewriter {
 
     /// A literal whose bytes are noted.
     pub(super) fn literal(&mut self, lexer: &mut Lexer<'_>) {
+        let mut key = None;
         if self.is_key() {
             let start = memchr::memrchr(0, &self.literals).map_or(0, |at| at + 1);
-            self.part.keys.push(value::text(&self.literals[start..]));
+            key = self.part.keys.push(value::text(&self.literals[start..]));
+        }
+        if self.trace.is_on() {
+            self.trace_literal(lexer, key);
         }
         self.literals.push(0);
         self.part.literal_count += 1;

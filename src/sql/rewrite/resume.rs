@@ -8,6 +8,7 @@ impl Rewriter {
         let mut out = std::mem::take(&mut self.out);
         let mut literals = std::mem::take(&mut self.literals);
         let mut outer = std::mem::take(&mut self.outer);
+        let trace = std::mem::take(&mut self.trace);
         out.clear();
         out.extend_from_slice(&from.out);
         literals.clear();
@@ -18,6 +19,7 @@ impl Rewriter {
             out,
             literals,
             outer,
+            trace,
             ..*from
         };
     }

@@ -4,7 +4,9 @@
 //! leaves nothing but its literals and a count.
 
 use super::Rewriter;
-use crate::sql::lexer::{Kind, Lexer};
+use super::trace::{Slot, What};
+use crate::sql::lexer::Lexer;
+use crate::sql::list::Nest;
 use crate::sql::literal;
 
 impl Rewriter {
@@ -16,29 +18,35 @@ impl Rewriter {
         }
         if self.current.nest.is_list() {
             if self.current.kept(&self.out) == b"?" {
-                while self.element(lexer) {}
+                self.elements(lexer);
             }
         } else if self.current.rows_open
             && let Some(width) = width(self.current.kept(&self.out))
         {
-            while self.row(width, lexer) {}
+            while self.row(width, lexer) {
+                self.trace.stop();
+            }
         }
     }
 
-    /// ` 1,`
-    fn element(&mut self, lexer: &mut Lexer<'_>) -> bool {
-        let start = lexer.unspaced(lexer.position);
-        let Some(literal) = lexer.plain(start) else {
-            return false;
-        };
-        if lexer.byte(literal.end) != b',' {
-            return false;
-        }
-        self.note(literal.kind, literal.raw);
-        self.part.literal_count += 1;
-        self.current.items += 1;
-        lexer.position = literal.end + 1;
-        true
+    /// ` 1, 2,`
+    fn elements(&mut self, lexer: &mut Lexer<'_>) {
+        let (start, literals) = (lexer.position, self.literals.len());
+        let (count, end) = literal::elements(lexer, start, &mut self.literals);
+        lexer.position = end;
+        self.part.literal_count += count;
+        self.current.items += count;
+        self.trace.push(Slot {
+            what: match self.current.nest {
+                Nest::In => What::List,
+                _ => What::Array,
+            },
+            start: start as u32,
+            end: lexer.position as u32,
+            literals,
+            count,
+            key: None,
+        });
     }
 
     /// ` (1, 2),` of as many literals as the row before.
@@ -65,24 +73,11 @@ impl Rewriter {
                 return None;
             }
             let literal = lexer.plain(lexer.unspaced(at + 1))?;
-            self.note(literal.kind, literal.raw);
+            literal::push_element(&literal, &mut self.literals);
             at = literal.end;
             mark = b',';
         }
         (lexer.byte(at) == b')').then_some(at + 1)
-    }
-
-    fn note(&mut self, kind: Kind, raw: &[u8]) {
-        match kind {
-            Kind::String => literal::push_plain(raw, &mut self.literals),
-            Kind::Word => {
-                self.literals.push(1);
-                let name = raw.iter().map(u8::to_ascii_lowercase);
-                self.literals.extend(name);
-            }
-            _ => self.literals.extend_from_slice(raw),
-        }
-        self.literals.push(0);
     }
 }
 

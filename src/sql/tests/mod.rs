@@ -2,6 +2,7 @@
 
 mod comment;
 mod digest;
+mod endings;
 mod facts;
 mod keys;
 mod lexical;

@@ -46,6 +46,9 @@ fn member() -> impl Strategy<Value = String> + Clone {
     let plain = prop::sample::select(vec![
         "1",
         "20",
+        "1234567",
+        "12345678",
+        "123456789",
         "3.5",
         "NULL",
         "true",
@@ -166,7 +169,7 @@ fn statement() -> impl Strategy<Value = String> {
     ]
 }
 
-fn joined(digest: &Digest) -> String {
+pub(super) fn joined(digest: &Digest) -> String {
     let texts: Vec<_> = digest
         .parts()
         .iter()
@@ -291,7 +294,7 @@ proptest! {
 }
 
 /// What may stand before and behind WHERE, whole or in the middle of something.
-fn pieces() -> impl Strategy<Value = Vec<String>> {
+pub(super) fn pieces() -> impl Strategy<Value = Vec<String>> {
     let token = prop::sample::select(vec![
         "'",
         "\"",

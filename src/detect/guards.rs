@@ -26,16 +26,15 @@ pub(super) fn is_suspect(facts: &Facts) -> bool {
 
 /// Tables of the system, and those that Django and its kin read for themselves: `duplicate_query` watches these.
 pub(super) fn is_system(group: &Group) -> bool {
-    let table = group.statement.facts.table.as_str();
-    let text = &group.statement.text;
+    let facts = &group.statement.facts;
+    let table = facts.table.as_str();
     matches!(
         table,
         "" | "django_migrations" | "django_content_type" | "django_session" | "django_site"
     ) || ["pg_", "waffle_", "constance_"]
         .iter()
         .any(|prefix| table.starts_with(prefix))
-        || text.contains("information_schema.")
-        || text.contains("pg_catalog.")
+        || facts.of_catalog
 }
 
 /// Tables are made, changed or dropped, or a database is.

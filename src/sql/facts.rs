@@ -108,6 +108,8 @@ pub struct Facts {
     pub copy_from: bool,
     /// `WITH name AS (INSERT | UPDATE | DELETE | MERGE …)`: it writes, whatever its last statement is.
     pub with_write: bool,
+    /// It names something by a schema of the system: `information_schema.` or `pg_catalog.`.
+    pub of_catalog: bool,
 }
 
 impl Facts {
@@ -117,6 +119,8 @@ impl Facts {
         let mut facts = Self::default();
         statement::read(Cursor::new(&items), &mut facts);
         facts.table = facts.tables.first().cloned().unwrap_or_default();
+        facts.of_catalog =
+            normalised.contains("information_schema.") || normalised.contains("pg_catalog.");
         facts
     }
 

@@ -10,7 +10,10 @@ const REPEATS: usize = 3;
 
 /// Where each statement of a request stands, and which of its queries are part of a repetition.
 pub(super) struct Runs {
-    positions: Vec<Vec<usize>>,
+    /// Queries in order of their groups.
+    positions: Vec<usize>,
+    /// Where in `positions` those of each group end.
+    ends: Vec<usize>,
     repeats: Vec<bool>,
 }
 
@@ -20,63 +23,98 @@ impl Runs {
     /// A query repeats where it stands in a run of at least `min_calls` queries of its statement, or in a
     /// pattern that comes [`REPEATS`] times or more and holds its statement at least `min_calls` times.
     pub(super) fn search(request: &Request, min_calls: usize) -> Self {
-        let order: Vec<usize> = (request.entries.iter())
-            .map(|entry| usize::from(entry.group))
-            .collect();
-        let mut runs = Self {
-            positions: vec![Vec::new(); request.groups.len()],
-            repeats: vec![false; order.len()],
-        };
-        for (at, &group) in order.iter().enumerate() {
-            if let Some(positions) = runs.positions.get_mut(group) {
-                positions.push(at);
-            }
-        }
+        let order: Vec<u16> = request.entries.iter().map(|entry| entry.group).collect();
+        let mut runs = Self::place(&order, request.groups.len());
+        let groups = (0..request.groups.len()).map(|group| runs.positions(group).len());
+        // Queries that may yet turn out to repeat: nothing is searched for others.
+        let mut left: usize = groups.filter(|count| *count >= min_calls).sum();
         for period in 1..=LONGEST_PERIOD.min(order.len()) {
-            let mut start = 0;
-            for at in period..=order.len() {
-                if at < order.len() && order[at] == order[at - period] {
-                    continue;
-                }
-                if at - start >= period * REPEATS {
-                    runs.mark(&order, start..at, period, min_calls);
-                }
-                start = at + 1 - period;
+            if left == 0 {
+                break;
             }
+            let mut start = 0;
+            let mut close = |end: usize| {
+                if end - start >= period * REPEATS {
+                    left -= runs.mark(&order, start..end, period, min_calls);
+                }
+                start = end + 1 - period;
+            };
+            for (at, (one, before)) in (period..).zip(order[period..].iter().zip(&order)) {
+                if one != before {
+                    close(at);
+                }
+            }
+            close(order.len());
         }
         runs
     }
 
+    /// Sorts the queries by group; those of no group are left out.
+    fn place(order: &[u16], groups: usize) -> Self {
+        let mut ends = vec![0; groups];
+        for group in order {
+            if let Some(count) = ends.get_mut(usize::from(*group)) {
+                *count += 1;
+            }
+        }
+        let mut placed = 0;
+        for end in &mut ends {
+            // Where the group begins; each of its queries moves it on.
+            placed += std::mem::replace(end, placed);
+        }
+        let mut positions = vec![0; placed];
+        for (at, group) in order.iter().enumerate() {
+            if let Some(end) = ends.get_mut(usize::from(*group)) {
+                positions[*end] = at;
+                *end += 1;
+            }
+        }
+        Self {
+            positions,
+            ends,
+            repeats: vec![false; order.len()],
+        }
+    }
+
+    /// Returns how many queries are marked that were not before.
     fn mark(
         &mut self,
-        order: &[usize],
+        order: &[u16],
         range: std::ops::Range<usize>,
         period: usize,
         min_calls: usize,
-    ) {
+    ) -> usize {
+        let mut marked = 0;
         for group in order.iter().skip(range.start).take(period) {
-            let Some(positions) = self.positions.get(*group) else {
-                continue;
-            };
+            let positions = positions(&self.positions, &self.ends, usize::from(*group));
             let inside = &positions[positions.partition_point(|at| *at < range.start)
                 ..positions.partition_point(|at| *at < range.end)];
             if inside.len() >= min_calls {
                 for at in inside {
-                    self.repeats[*at] = true;
+                    marked += usize::from(!std::mem::replace(&mut self.repeats[*at], true));
                 }
             }
         }
+        marked
     }
 
     /// All queries of a group, as ascending indices into the entries.
     pub(super) fn positions(&self, group: usize) -> &[usize] {
-        self.positions.get(group).map_or(&[], Vec::as_slice)
+        positions(&self.positions, &self.ends, group)
     }
 
     /// Whether this query is part of a repetition.
     pub(super) fn repeats(&self, position: usize) -> bool {
         self.repeats.get(position).copied().unwrap_or(false)
     }
+}
+
+fn positions<'a>(all: &'a [usize], ends: &[usize], group: usize) -> &'a [usize] {
+    let start = group
+        .checked_sub(1)
+        .map_or(0, |before| ends.get(before).copied().unwrap_or(all.len()));
+    let end = ends.get(group).copied().unwrap_or(start);
+    all.get(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -94,6 +132,39 @@ mod tests {
         (order.chars().enumerate())
             .map(|(at, letter)| if runs.repeats(at) { letter } else { '.' })
             .collect()
+    }
+
+    /// The same by the words of [`Runs::search`]: each stretch of each period, one by one.
+    fn repeated_plainly(order: &[char], min_calls: usize) -> String {
+        let mut repeats = vec![false; order.len()];
+        for period in 1..=LONGEST_PERIOD {
+            for start in 0..order.len() {
+                let agrees = |at: &usize| order[*at] == order[*at - period];
+                let end = start + period;
+                let end = end + (end..order.len()).take_while(agrees).count();
+                if end > order.len() || end - start < period * REPEATS {
+                    continue;
+                }
+                for at in start..end {
+                    let inside = &order[start..end];
+                    let calls = inside.iter().filter(|one| **one == order[at]).count();
+                    repeats[at] |= calls >= min_calls;
+                }
+            }
+        }
+        let letters = order.iter().zip(repeats);
+        (letters.map(|(letter, repeats)| if repeats { *letter } else { '.' })).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_search_finds_what_repeats_by_its_words(
+            bodies in proptest::collection::vec(("[a-d]{1,9}", 1_usize..7), 0..5),
+        ) {
+            let order: String = bodies.iter().map(|(body, times)| body.repeat(*times)).collect();
+            let letters: Vec<char> = order.chars().collect();
+            proptest::prop_assert_eq!(repeated(&order), repeated_plainly(&letters, 5));
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, fix, n
 use crate::request::{Confidence, Entry, Request};
 use crate::session::At;
 use crate::sql::Facts;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Name of the detector.
 pub(super) const NAME: &str = "duplicate_query";
@@ -138,36 +138,60 @@ impl DuplicateQuery {
         Self { settings }
     }
 
-    fn totals(&self, request: &Request) -> HashMap<u16, Total> {
-        let mut streaks: HashMap<(u16, u64), Streak> = HashMap::new();
+    /// Group and literals of the queries that come often enough to be a streak, in order: most requests have none.
+    fn repeated(&self, request: &Request) -> Vec<Key> {
+        let suspects: Vec<bool> = (request.groups.iter())
+            .map(|group| {
+                group.calls >= self.settings.min_calls && is_suspect(&group.statement.facts)
+            })
+            .collect();
+        let is_suspect = |group: u16| suspects.get(usize::from(group)) == Some(&true);
+        let mut keys: Vec<Key> = (request.entries.iter())
+            .filter(|entry| is_suspect(entry.group) && !entry.failed)
+            .map(key)
+            .collect();
+        keys.sort_unstable();
+        let equal = keys.chunk_by(|one, other| one == other);
+        let often = equal.filter(|equal| equal.len() >= self.settings.min_calls as usize);
+        often.map(|equal| equal[0]).collect()
+    }
+
+    fn totals(&self, request: &Request) -> BTreeMap<u16, Total> {
+        let mut totals: BTreeMap<u16, Total> = BTreeMap::new();
+        let repeated = self.repeated(request);
+        if repeated.is_empty() {
+            return totals;
+        }
+        let mut streaks: Vec<Option<Streak>> = repeated.iter().map(|_| None).collect();
         let mut changes = Changes::default();
-        let mut totals: HashMap<u16, Total> = HashMap::new();
         for (at, entry) in request.entries.iter().enumerate() {
             let group = request.groups.get(usize::from(entry.group));
             let Some(facts) = changes.follow(entry, group, at) else {
                 continue;
             };
-            if entry.failed || !is_suspect(facts) {
+            if entry.failed {
                 continue;
             }
-            let fresh = Streak::new(entry, at);
-            let key = (entry.group, entry.literals);
-            let Some(streak) = streaks.get_mut(&key) else {
-                streaks.insert(key, fresh);
+            let place = repeated.binary_search(&key(entry)).ok();
+            let Some(streak) = place.and_then(|place| streaks.get_mut(place)) else {
                 continue;
             };
-            if streak.continues(entry) && !changes.since(facts, streak.last) {
-                streak.last = at;
-                streak.ended = fresh.ended;
-                streak.calls += 1;
-                streak.nanos += entry.nanos;
-            } else {
-                (totals.entry(entry.group).or_default()).add(streak, self.settings.min_calls);
-                *streak = fresh;
+            match streak {
+                Some(streak) if streak.continues(entry) && !changes.since(facts, streak.last) => {
+                    streak.add(entry, at);
+                }
+                _ => {
+                    if let Some(ended) = streak.replace(Streak::new(entry, at)) {
+                        (totals.entry(entry.group).or_default())
+                            .add(&ended, self.settings.min_calls);
+                    }
+                }
             }
         }
-        for ((group, _), streak) in &streaks {
-            (totals.entry(*group).or_default()).add(streak, self.settings.min_calls);
+        for ((group, _), streak) in repeated.iter().zip(streaks) {
+            if let Some(streak) = streak {
+                (totals.entry(*group).or_default()).add(&streak, self.settings.min_calls);
+            }
         }
         totals.retain(|_, total| total.calls > 0);
         totals
@@ -214,18 +238,36 @@ impl DuplicateQuery {
     }
 }
 
+/// Group and literals: equal for equal queries.
+type Key = (u16, u64);
+
+fn key(entry: &Entry) -> Key {
+    (entry.group, entry.literals)
+}
+
+fn ended(entry: &Entry) -> At {
+    At(entry.started.0.saturating_add(entry.nanos))
+}
+
 impl Streak {
     fn new(entry: &Entry, at: usize) -> Self {
         Self {
             first: at,
             last: at,
-            ended: At(entry.started.0.saturating_add(entry.nanos)),
+            ended: ended(entry),
             rows: entry.rows,
             bytes: entry.bytes,
             digest: entry.digest,
             calls: 1,
             nanos: entry.nanos,
         }
+    }
+
+    fn add(&mut self, entry: &Entry, at: usize) {
+        self.last = at;
+        self.ended = ended(entry);
+        self.calls += 1;
+        self.nanos += entry.nanos;
     }
 
     fn continues(&self, entry: &Entry) -> bool {
@@ -265,8 +307,6 @@ impl Detector for DuplicateQuery {
         let runs = request.runs();
         // Rows that share a foreign key's value ask for it again: that is the loop's, not a duplicate.
         let lineage = Lineage::trace(request, runs, |group| totals.contains_key(&(group as u16)));
-        let mut totals: Vec<(u16, Total)> = totals.into_iter().collect();
-        totals.sort_by_key(|(index, _)| *index);
         for (index, total) in &totals {
             if lineage.of(usize::from(*index)).next().is_some() {
                 continue;
@@ -275,6 +315,72 @@ impl Detector for DuplicateQuery {
             findings.extend(found.filter(|finding| {
                 !(finding.cause.fingerprint).is_some_and(|accused| in_loops.contains(&accused))
             }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    /// Calls of each statement by the words above, one query with its values at a time.
+    fn plainly(request: &Request, min_calls: u32) -> HashMap<u16, u32> {
+        let mut calls = HashMap::new();
+        let mut keys: Vec<Key> = request.entries.iter().map(key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for one in keys {
+            let mut changes = Changes::default();
+            let mut streaks: Vec<Streak> = Vec::new();
+            for (at, entry) in request.entries.iter().enumerate() {
+                let group = request.groups.get(usize::from(entry.group));
+                let facts = changes.follow(entry, group, at);
+                let Some(facts) = facts.filter(|_| !entry.failed && key(entry) == one) else {
+                    continue;
+                };
+                let last = streaks.last_mut();
+                match last.filter(|last| last.continues(entry) && !changes.since(facts, last.last))
+                {
+                    Some(last) => last.add(entry, at),
+                    None => streaks.push(Streak::new(entry, at)),
+                }
+            }
+            for streak in streaks.iter().filter(|streak| streak.calls >= min_calls) {
+                *calls.entry(one.0).or_default() += streak.calls;
+            }
+        }
+        calls
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_asked_again_is_found_as_by_its_words(
+            queries in prop::collection::vec((0usize..5, 0u64..2, 1u32..3, 0u32..12), 0..60),
+        ) {
+            let pool = [
+                get("lib_book"),
+                list("lib_author", &["id"]),
+                related("lib_tag", "lib_book_tags", "tag_id", "book_id"),
+                update("lib_book"),
+                get("lib_author").for_update(),
+            ];
+            let mut scenario = Scenario::new();
+            for (sql, literals, rows, odd) in queries {
+                scenario = match odd {
+                    0 => scenario.rollback(),
+                    1 => scenario.wait(2000),
+                    _ => scenario,
+                };
+                scenario = scenario.run(pool[sql].clone(), literals, rows);
+                scenario = scenario.change(|entry| entry.failed = odd == 2);
+            }
+            let request = scenario.request();
+            let found = DuplicateQuery::new(Settings::default()).totals(&request);
+            let found = found.into_iter().map(|(group, total)| (group, total.calls));
+            prop_assert_eq!(found.collect::<HashMap<_, _>>(), plainly(&request, 3));
         }
     }
 }

@@ -43,7 +43,7 @@ use super::monitor::{
 use super::{Allow, Evidence, Finding, Severity, accuse};
 use crate::request::{Confidence, Entry, Group, Kind, Request};
 use crate::session::At;
-use crate::sql::{Facts, Verb};
+use crate::sql::{Statement, Verb};
 use crate::units::Period;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -152,6 +152,15 @@ struct Seen {
     nanos: u64,
 }
 
+/// What the queries of a group have in common.
+struct Watched<'r> {
+    statement: &'r Statement,
+    /// Of its database and fingerprint.
+    hash: u64,
+    /// The last write to its tables.
+    written: Option<At>,
+}
+
 /// Finds answers that do not change. Keeps [`MAX_QUERIES`] queries and [`MAX_TABLES`] tables, as hashes.
 pub(super) struct CacheableQuery {
     settings: Settings,
@@ -179,6 +188,7 @@ impl CacheableQuery {
 
     /// Notes what a request wrote: a whole request at a time, since its answers are judged after it.
     fn note_writes(&mut self, request: &Request) {
+        let database = xxh3_64(request.database.as_bytes());
         for group in &request.groups {
             let facts = &group.statement.facts;
             // CREATE, ALTER, DROP, LOCK, REFRESH and CALL may change what a table holds as well.
@@ -186,7 +196,7 @@ impl CacheableQuery {
                 continue;
             }
             for table in super::tables(facts) {
-                let last = self.written.get(table_key(&request.database, table));
+                let last = self.written.get(table_key(database, table));
                 *last = (*last).max(Some(request.closed));
             }
         }
@@ -197,26 +207,37 @@ impl CacheableQuery {
         }
     }
 
-    fn is_written_since(&mut self, database: &str, facts: &Facts, since: At) -> bool {
-        self.unknown_before > since
-            || super::tables(facts)
-                .any(|table| *self.written.get(table_key(database, table)) >= Some(since))
+    /// What the queries of each group have in common; `None` for a group none of whose answers is watched.
+    fn watched<'r>(&mut self, request: &'r Request) -> Vec<Option<Watched<'r>>> {
+        let database = xxh3_64(request.database.as_bytes());
+        let mut watched = |group: &'r Group| {
+            if group.rows == 0 || !is_suspect(group) {
+                return None;
+            }
+            let statement = &group.statement;
+            let written = super::tables(&statement.facts)
+                .map(|table| *self.written.get(table_key(database, table)));
+            let fingerprint = statement.fingerprint.0;
+            Some(Watched {
+                statement,
+                hash: xxh3_64_with_seed(request.database.as_bytes(), fingerprint),
+                written: written.max().flatten(),
+            })
+        };
+        request.groups.iter().map(&mut watched).collect()
     }
 
-    fn note(&mut self, at: At, request: &Request, group: &Group, entry: &Entry) -> Option<Seen> {
-        let fingerprint = group.statement.fingerprint.0;
-        let database = xxh3_64_with_seed(request.database.as_bytes(), fingerprint);
-        let key = database.rotate_left(17) ^ entry.literals;
-        let since = self.queries.get(key).since;
-        let written = self.is_written_since(&request.database, &group.statement.facts, since);
+    fn note(&mut self, at: At, closed: At, of: &Watched<'_>, entry: &Entry) -> Option<Seen> {
+        let key = of.hash.rotate_left(17) ^ entry.literals;
+        let seen = self.queries.get(key);
+        let written = self.unknown_before > seen.since || of.written >= Some(seen.since);
         let settings = &self.settings;
         let serial = self.serial;
-        let seen = self.queries.get(key);
         let answer = entry.digest ^ entry.bytes.rotate_left(32) ^ u64::from(entry.rows);
         if written || seen.calls == 0 || at.since(seen.since) > settings.window.nanos() {
             // A write of this request may have come before this query or after: the next one will show.
             *seen = Seen {
-                since: at.max(request.closed),
+                since: at.max(closed),
                 answer,
                 calls: 1,
                 requests: 1,
@@ -240,7 +261,7 @@ impl CacheableQuery {
         let found =
             seen.calls >= settings.min_calls && seen.requests >= settings.min_requests && stable;
         // Texts are looked through only where all else says yes; the pace of a volatile one is nobody else's.
-        if !found || !self.paces.get(database).is_due(at) || is_volatile(&group.statement.text) {
+        if !found || !self.paces.get(of.hash).is_due(at) || is_volatile(&of.statement.text) {
             return None;
         }
         // What follows counts anew, from the answer at hand.
@@ -253,8 +274,9 @@ impl CacheableQuery {
     }
 }
 
-fn table_key(database: &str, table: &str) -> u64 {
-    xxh3_64_with_seed(table.as_bytes(), xxh3_64(database.as_bytes()))
+/// `database`: a hash of its name.
+fn table_key(database: u64, table: &str) -> u64 {
+    xxh3_64_with_seed(table.as_bytes(), database)
 }
 
 /// A SELECT whose answer depends on nothing but the data, and which is not asked for one person.
@@ -311,18 +333,16 @@ impl Monitor for CacheableQuery {
         if request.boundary.confidence() < Confidence::Medium || request.kind == Kind::Task {
             return;
         }
+        let watched = self.watched(request);
         // Who asks again and again until there is an answer does not want the old one.
         for entry in (request.entries.iter()).filter(|entry| !entry.failed && entry.rows > 0) {
-            let Some(group) = request.groups.get(usize::from(entry.group)) else {
+            let Some(Some(of)) = watched.get(usize::from(entry.group)) else {
                 continue;
             };
-            if !is_suspect(group) {
-                continue;
-            }
-            let Some(found) = self.note(seen.at, request, group, entry) else {
+            let Some(found) = self.note(seen.at, request.closed, of, entry) else {
                 continue;
             };
-            let statement = &group.statement;
+            let statement = of.statement;
             if self.settings.allow.allows_tables(&statement.facts) {
                 continue;
             }

@@ -143,14 +143,13 @@ fn validate_thresholds(
 
 /// Whether two statements have a table in common.
 fn shares_table(one: &Facts, other: &Facts) -> bool {
-    let tables = |facts| tables(facts).collect::<Vec<&str>>();
-    let others = tables(other);
-    tables(one).iter().any(|table| others.contains(table))
+    tables(one).any(|table| tables(other).any(|of_other| of_other == table))
 }
 
-/// All tables that a statement names.
+/// All tables that a statement names, each once.
 fn tables(facts: &Facts) -> impl Iterator<Item = &str> {
-    (facts.tables.iter().chain([&facts.table]))
+    let main = (!facts.tables.contains(&facts.table)).then_some(&facts.table);
+    (facts.tables.iter().chain(main))
         .map(|name| name.as_str())
         .filter(|table| !table.is_empty())
 }

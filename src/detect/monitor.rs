@@ -199,16 +199,16 @@ impl<K: Hash + Eq + Copy, V: Default> Generations<K, V> {
 
     /// The entry of a key, new where it has none.
     pub fn get(&mut self, key: K) -> &mut V {
-        if !self.young.contains_key(&key) {
+        if self.young.len() >= self.half && !self.young.contains_key(&key) {
             let value = self.old.remove(&key).unwrap_or_default();
-            if self.young.len() >= self.half {
-                self.evicted += self.old.len() as u64;
-                std::mem::swap(&mut self.young, &mut self.old);
-                self.young.clear();
-            }
-            self.young.insert(key, value);
+            self.evicted += self.old.len() as u64;
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+            return self.young.entry(key).or_insert(value);
         }
-        self.young.entry(key).or_default()
+        let old = &mut self.old;
+        let entry = self.young.entry(key);
+        entry.or_insert_with(|| old.remove(&key).unwrap_or_default())
     }
 
     /// Entries, and those forgotten so far.

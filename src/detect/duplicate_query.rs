@@ -41,6 +41,7 @@ use super::lineage::Lineage;
 use super::parents::{self, Child};
 use super::relation::{self, Kind};
 use super::runs::Runs;
+use super::sieve::Before;
 use super::{Allow, Cause, Detector, Evidence, Finding, Severity, Subject, fix, n_plus_one};
 use crate::request::{Confidence, Entry, Request};
 use crate::session::At;
@@ -138,7 +139,7 @@ impl DuplicateQuery {
         Self { settings }
     }
 
-    /// Group and literals of the queries that come often enough to be a streak, in order: most requests have none.
+    /// Group and literals of queries that may come often enough to be a streak, in order: most requests have none.
     fn repeated(&self, request: &Request) -> Vec<Key> {
         let suspects: Vec<bool> = (request.groups.iter())
             .map(|group| {
@@ -146,13 +147,17 @@ impl DuplicateQuery {
             })
             .collect();
         let is_suspect = |group: u16| suspects.get(usize::from(group)) == Some(&true);
-        let mut keys: Vec<Key> = (request.entries.iter())
+        let mut before = Before::new(request.entries.len());
+        let mut again: Vec<Key> = (request.entries.iter())
             .filter(|entry| is_suspect(entry.group) && !entry.failed)
+            .filter(|entry| before.take(entry.literals.wrapping_add(entry.group.into())))
             .map(key)
             .collect();
-        keys.sort_unstable();
-        let equal = keys.chunk_by(|one, other| one == other);
-        let often = equal.filter(|equal| equal.len() >= self.settings.min_calls as usize);
+        again.sort_unstable();
+        // All but the first of equal ones are among them.
+        let least = (self.settings.min_calls as usize).saturating_sub(1);
+        let equal = again.chunk_by(|one, other| one == other);
+        let often = equal.filter(|equal| equal.len() >= least);
         often.map(|equal| equal[0]).collect()
     }
 

@@ -13,10 +13,10 @@ impl Sieve {
     /// Of these values; 0 is none.
     pub fn of(values: impl Iterator<Item = u32>) -> Self {
         let mut sieve = Self::default();
-        for value in values.filter(|value| *value != 0) {
+        values.for_each(|value| {
             let (word, bit) = place(value);
-            sieve.0[word] |= bit;
-        }
+            sieve.0[word] |= if value == 0 { 0 } else { bit };
+        });
         sieve
     }
 
@@ -28,6 +28,12 @@ impl Sieve {
         self
     }
 
+    /// Whether it may hold a value; never 0.
+    pub fn may_hold(&self, value: u32) -> bool {
+        let (word, bit) = place(value);
+        value != 0 && self.0[word] & bit != 0
+    }
+
     /// Whether so many of these queries may ask for one of the values by one of their keys.
     pub fn may_pass(
         &self,
@@ -37,11 +43,7 @@ impl Sieve {
         enough: usize,
     ) -> bool {
         let entries = queries.iter().filter_map(|at| request.entries.get(*at));
-        let passing = entries.filter(|entry| {
-            let value = entry.keys[key];
-            let (word, bit) = place(value);
-            value != 0 && self.0[word] & bit != 0
-        });
+        let passing = entries.filter(|entry| self.may_hold(entry.keys[key]));
         passing.take(enough).count() == enough
     }
 }
@@ -50,6 +52,31 @@ impl Sieve {
 fn place(value: u32) -> (usize, u64) {
     let place = value as usize % BITS;
     (place / 64, 1 << (place % 64))
+}
+
+/// Bits for each hash of a [`Before`]: one foreign hash in so many passes, and 1000 hashes take 2 KB.
+const ROOM: usize = 16;
+
+/// Hashes that have come: which of many may have come before is found out without sorting them.
+pub(super) struct Before(Vec<u64>);
+
+impl Before {
+    /// For so many hashes.
+    pub fn new(hashes: usize) -> Self {
+        Self(vec![0; (hashes * ROOM / 64).next_power_of_two()])
+    }
+
+    /// Takes a hash, and tells whether it may have come before; where it has, it does.
+    pub fn take(&mut self, hash: u64) -> bool {
+        let place = (hash >> 6) as usize & (self.0.len() - 1);
+        let Some(word) = self.0.get_mut(place) else {
+            return true;
+        };
+        let bit = 1 << (hash & 63);
+        let before = *word & bit != 0;
+        *word |= bit;
+        before
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +106,18 @@ mod tests {
         let outside = asking_for((1000..2000).map(hash));
         let passing = (0..1000).filter(|at| sieve.may_pass(&outside, &[*at], 0, 1));
         assert!(passing.count() < 250);
+    }
+
+    #[test]
+    fn what_came_before_is_known_and_little_else_is() {
+        let hash = |number: u64| xxhash_rust::xxh3::xxh3_64(&number.to_le_bytes());
+        let mut before = Before::new(1000);
+        let known = (0..1000).filter(|number| before.take(hash(*number)));
+        assert!(known.count() < 100);
+        assert!((0..1000).all(|number| before.take(hash(number))));
+        let mut none = Before::new(0);
+        assert!(!none.take(7));
+        assert!(none.take(7));
     }
 
     #[test]

@@ -7,10 +7,11 @@
 //! find them all in an earlier list. So a match must also be *plausible* (`plausible.rs`), and where the values of a
 //! list rise from row to row, it must not leave out many of them.
 
+use super::column::Columns;
 use super::plausible::{self, Fit};
 use super::runs::Runs;
 use super::several;
-use super::walk::{Columns, Walk};
+use super::walk::{MIN_WEAK_HITS, Walk};
 use crate::request::{Entry, Request};
 
 /// Fewest values that must be found.
@@ -148,6 +149,9 @@ fn best(
             else {
                 continue;
             };
+            if fit.is_weak() && !(column.sieve()).may_pass(request, queries, key, MIN_WEAK_HITS) {
+                continue;
+            }
             let walk = Walk {
                 request,
                 column,

@@ -9,6 +9,7 @@ mod allow;
 mod asgi_persistent_connections;
 mod cacheable_query;
 mod changes;
+mod column;
 mod connection_churn;
 mod count_then_fetch;
 mod deep_offset;

@@ -254,11 +254,16 @@ impl Detector for NPlusOne {
             return;
         }
         let runs = Runs::search(request, self.settings.min_calls as usize);
+        let lineage = request.lineage(&runs);
         let is_suspect = |index: usize| {
             let group = request.groups.get(index);
-            group.is_some_and(|group| is_suspect(&group.statement.facts) && !is_system(group))
+            group.is_some_and(|group| {
+                let repeats = group.calls >= self.settings.min_calls;
+                (repeats || lineage.of(index).next().is_some())
+                    && is_suspect(&group.statement.facts)
+                    && !is_system(group)
+            })
         };
-        let lineage = request.lineage(&runs);
         let mut loops = Vec::new();
         for index in (0..request.groups.len()).filter(|index| is_suspect(*index)) {
             let proven = self.proven(request, &runs, lineage, index);

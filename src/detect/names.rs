@@ -4,7 +4,7 @@
 //! (`django/db/models/options.py` `contribute_to_class`, `fields/related.py` `get_attname`). `db_table` and
 //! `db_column` may say otherwise: then names do not fit and other evidence has to carry a finding.
 
-use crate::sql::Identifier;
+use std::borrow::Cow;
 
 /// How well a foreign key's field name fits the table that it would lead to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -77,20 +77,40 @@ fn singular(name: &str) -> &str {
     name.strip_suffix('s').unwrap_or(name)
 }
 
+/// A name without its underscores.
+pub(super) fn squash(name: &str) -> Cow<'_, str> {
+    if name.contains('_') {
+        Cow::Owned(name.replace('_', ""))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Whether this is a name without its underscores and its plural. Most differ in the first letter.
+fn is_squashed(squashed: &str, name: &str) -> bool {
+    let letters = singular(name.trim_end_matches('_')).bytes();
+    letters.filter(|byte| *byte != b'_').eq(squashed.bytes())
+}
+
+/// Whether a field, squashed, is named after the model of `table`, be one of them a plural.
+pub(super) fn is_exact(squashed: &str, table: &str) -> bool {
+    let field = singular(squashed);
+    let app = singular(table).strip_suffix(field);
+    let is_model = app.is_some_and(|app| app.ends_with('_'));
+    let named = !squashed.is_empty() && !table.is_empty();
+    named && ((is_model && !table.ends_with('_')) || is_squashed(field, table))
+}
+
 /// How well `field` fits `table`.
 pub(super) fn fit(field: &str, table: &str) -> Fit {
-    let squash = |name: &str| name.split('_').collect::<Identifier>();
     let squashed = squash(field);
-    let squashed = squashed.as_str();
+    let squashed = squashed.as_ref();
+    if is_exact(squashed, table) {
+        return Fit::Exact;
+    }
     let model = model(table);
     if squashed.is_empty() || model.is_empty() {
         return Fit::None;
-    }
-    if squashed == model
-        || singular(squashed) == singular(model)
-        || singular(squashed) == singular(&squash(table))
-    {
-        return Fit::Exact;
     }
     // Three letters: shorter names are inside of too many others.
     if (model.len() >= 3 && squashed.contains(model))
@@ -117,6 +137,18 @@ mod tests {
         assert_eq!(fit("user", "accounts_customuser"), Fit::Near);
         assert_eq!(fit("created_by", "auth_user"), Fit::Role);
         assert_eq!(fit("publisher", "lib_author"), Fit::None);
+        assert_eq!(fit("lib_author_", "lib_authors_"), Fit::Exact);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_is_exact_by_its_model_or_its_whole_table(field in "[as_]{0,5}", table in "[as_]{0,6}") {
+            let (squashed, whole) = (squash(&field), squash(&table));
+            let one_of = [model(&table), &*whole].map(singular);
+            let named = !squashed.is_empty() && !table.is_empty();
+            let exact = named && one_of.contains(&singular(&squashed));
+            proptest::prop_assert_eq!(is_exact(&squashed, &table), exact);
+        }
     }
 
     #[test]

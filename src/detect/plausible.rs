@@ -205,7 +205,8 @@ impl Pair<'_> {
             .iter()
             .map(|group| &group.statement.facts.table);
         let mut others = tables.filter(|table| *table != but);
-        others.any(|table| names::fit(field, table) == Name::Exact)
+        let squashed = names::squash(field);
+        others.any(|table| names::is_exact(&squashed, table))
     }
 
     /// A foreign key of the list asks for the primary key, or the unique column (`to_field`), that it refers to.

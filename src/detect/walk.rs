@@ -1,145 +1,16 @@
 //! Matches the values of a repeated query with the rows of one column, in order.
 
+use super::column::Column;
 use super::lineage::{Edge, MIN_HITS, SCORE};
 use super::plausible::Fit;
-use super::sieve::Sieve;
-use crate::request::{Confidence, Request, Stream};
+use crate::request::{Confidence, Request};
 use crate::session::At;
-use std::cell::OnceCell;
 
 /// The same where no name speaks for it.
-const MIN_WEAK_HITS: usize = 5;
+pub(super) const MIN_WEAK_HITS: usize = 5;
 /// Furthest that a list may stand before its loop where the request's limits are a guess: in queries and in time.
 const RECENT_QUERIES: usize = 20;
 const RECENT_NANOS: u64 = 2_000_000_000;
-/// Columns of one list that a loop may ask for in turn.
-const MAX_WIDTH: usize = 3;
-
-/// A watched column of a stream, or several in turn, with the values in order of size: to find the next place with a
-/// value is a search. A *place* is a row, or with several columns one value of a row.
-pub(super) struct Column<'a> {
-    pub stream: &'a Stream,
-    pub watched: usize,
-    /// Index of the (first) column in the result.
-    pub index: usize,
-    /// Values of one row.
-    width: u32,
-    sieve: OnceCell<Sieve>,
-    /// Value and place in one number each. Made when it is first searched: most columns never are.
-    sorted: OnceCell<Vec<u64>>,
-    /// Columns of the stream in turn, `width` of them.
-    turn: [usize; MAX_WIDTH],
-    /// Places before each place that have a value. Made when it is first asked for, too.
-    filled: OnceCell<Vec<u32>>,
-}
-
-pub(super) struct Columns<'a> {
-    pub all: Vec<Column<'a>>,
-}
-
-impl<'a> Columns<'a> {
-    /// All columns with values of a request.
-    pub fn of(request: &'a Request) -> Self {
-        let columns =
-            |stream: &'a Stream| (0..stream.width()).filter_map(|at| Column::of(stream, &[at]));
-        Self {
-            all: request.streams.iter().flat_map(columns).collect(),
-        }
-    }
-}
-
-impl<'a> Column<'a> {
-    /// The watched columns of a stream with these numbers, in turn from row to row; at most [`MAX_WIDTH`].
-    pub fn of(stream: &'a Stream, watched: &[usize]) -> Option<Self> {
-        let first = *watched.first()?;
-        let mut turn = [0; MAX_WIDTH];
-        turn.get_mut(..watched.len())?.copy_from_slice(watched);
-        Some(Self {
-            stream,
-            watched: first,
-            index: usize::from(*stream.shape.watched.get(first)?),
-            width: u32::try_from(watched.len()).unwrap_or(u32::MAX),
-            sieve: OnceCell::new(),
-            sorted: OnceCell::new(),
-            turn,
-            filled: OnceCell::new(),
-        })
-    }
-
-    /// Enough rows, and enough queries behind the first of them: a look that costs nothing beside those that follow.
-    pub fn may_explain(&self, queries: &[usize]) -> bool {
-        let Some(first) = self.stream.segments.first() else {
-            return false;
-        };
-        let before = queries.partition_point(|query| *query < first.entry as usize);
-        self.stream.rows() >= MIN_HITS && queries.len() - before >= MIN_HITS
-    }
-
-    /// Its values, made into a sieve when they are first asked for.
-    pub fn sieve(&self) -> &Sieve {
-        self.sieve.get_or_init(|| {
-            let columns = self.turn().iter();
-            Sieve::of(columns.flat_map(|at| self.stream.column(*at)))
-        })
-    }
-
-    fn turn(&self) -> &[usize] {
-        self.turn.get(..self.width as usize).unwrap_or_default()
-    }
-
-    /// Places of this many rows.
-    fn places(&self, rows: u32) -> u32 {
-        rows.saturating_mul(self.width)
-    }
-}
-
-impl Column<'_> {
-    /// The first row from `from` on, and before `end`, that holds `value`.
-    fn next(&self, value: u32, from: u32, end: u32) -> Option<u32> {
-        let sorted = self.sorted.get_or_init(|| self.sort());
-        let wanted = pack(value, from);
-        let found = *sorted.get(sorted.partition_point(|known| *known < wanted))?;
-        (found < pack(value, end)).then_some(found as u32)
-    }
-
-    fn count(&self) -> Vec<u32> {
-        let mut filled = Vec::with_capacity(self.stream.rows() * self.turn().len() + 1);
-        let mut count = 0;
-        for value in values(self.stream, self.turn()) {
-            filled.push(count);
-            count += u32::from(value != 0);
-        }
-        filled.push(count);
-        filled
-    }
-
-    fn sort(&self) -> Vec<u64> {
-        let places = (0..).zip(values(self.stream, self.turn()));
-        let filled = places.filter(|(_, value)| *value != 0);
-        let mut sorted: Vec<u64> = filled.map(|(place, value)| pack(value, place)).collect();
-        sorted.sort_unstable();
-        sorted
-    }
-
-    /// Rows with a value in this range.
-    fn filled(&self, from: u32, end: u32) -> usize {
-        let filled = self.filled.get_or_init(|| self.count());
-        let before = |row: u32| filled.get(row as usize).copied().unwrap_or(0);
-        before(end).saturating_sub(before(from)) as usize
-    }
-}
-
-/// The values of these columns, in turn from row to row.
-fn values<'s>(stream: &'s Stream, watched: &[usize]) -> impl Iterator<Item = u32> + 's {
-    let mut columns: Vec<_> = watched.iter().map(|at| stream.column(*at)).collect();
-    let width = columns.len();
-    (0..stream.rows() * width).filter_map(move |at| columns[at % width].next())
-}
-
-/// In order of the value, and then of the place.
-fn pack(value: u32, place: u32) -> u64 {
-    u64::from(value) << 32 | u64::from(place)
-}
 
 /// A way through one column.
 pub(super) struct Walk<'a> {
@@ -173,19 +44,17 @@ impl Walk<'_> {
         edges
     }
 
-    /// Whether there are queries enough for an edge that covers its rows: a look that searches nothing.
-    pub fn may_cover(&self, queries: &[usize]) -> bool {
+    /// Whether there are queries enough for an edge that covers the rows of these columns, in whatever turn they are
+    /// asked for: a look that searches nothing. The columns are of one stream, and this one is among them.
+    pub fn may_cover(&self, columns: &[&Column<'_>], queries: &[usize]) -> bool {
         let enough = |(queries, start, end): (&[usize], u32, u32)| {
             (1..).zip(queries).skip(MIN_HITS - 1).any(|(count, query)| {
-                let rows = self.column.filled(start, self.rows_before(*query).min(end));
+                let end = self.rows_before(*query).min(end);
+                let rows: usize = columns.iter().map(|column| column.filled(start, end)).sum();
                 count * 100 >= rows * SCORE
             })
         };
-        let whole = (queries, 0, self.all());
-        match self.nested {
-            true => enough(whole),
-            false => self.windows(queries).any(enough) || (self.may_go_on() && enough(whole)),
-        }
+        self.windows(queries).any(enough) || (self.may_go_on() && enough((queries, 0, self.all())))
     }
 
     /// Each result with the queries between it and the next.
@@ -214,7 +83,8 @@ impl Walk<'_> {
 
     /// Matches queries with rows from `first` to `end`, in order, each row once.
     fn walk(&self, child: usize, queries: &[usize], first: u32, end: u32) -> Option<Edge> {
-        if queries.len() < MIN_HITS {
+        let sieve = self.column.sieve();
+        if !sieve.may_pass(self.request, queries, self.key, MIN_HITS) {
             return None;
         }
         let mut hits: Vec<(usize, u32)> = Vec::new();
@@ -374,7 +244,7 @@ impl Walk<'_> {
 
     /// The integers of these rows never fall.
     fn ascends(&self, first: u32, end: u32) -> bool {
-        if self.column.width > 1 {
+        if self.column.is_wide() {
             return false;
         }
         let segments = self.column.stream.segments.iter();

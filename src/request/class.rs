@@ -52,6 +52,8 @@ struct Opener {
 pub struct Class {
     /// Of the last connections, whether each served more than one request.
     shared: VecDeque<bool>,
+    /// Of these, how many did: asked for each query.
+    shared_count: usize,
     probes: u64,
     pool_checks: u64,
     discards: u64,
@@ -78,10 +80,9 @@ impl Class {
     /// How its connections are used, as far as is known: as most of those seen were. A command among web requests, or
     /// a worker among commands, does not change what is thought of the others.
     pub fn usage(&self) -> Usage {
-        let shared = self.shared.iter().filter(|shared| **shared).count();
         if self.shared.is_empty() {
             Usage::Unknown
-        } else if shared * 2 >= self.shared.len() {
+        } else if self.shared_count * 2 >= self.shared.len() {
             Usage::Persistent
         } else {
             Usage::PerRequest
@@ -91,9 +92,11 @@ impl Class {
     /// A connection ended after one request (`false`), or has just begun its second (`true`).
     pub(super) fn connection(&mut self, shared: bool) {
         if self.shared.len() == REMEMBERED {
-            self.shared.pop_front();
+            let oldest = self.shared.pop_front();
+            self.shared_count -= usize::from(oldest == Some(true));
         }
         self.shared.push_back(shared);
+        self.shared_count += usize::from(shared);
     }
 
     /// A request of this boundary was closed.

@@ -1,6 +1,9 @@
 //! The values that a request's earlier results held: what later queries of it may ask for.
 
 use crate::session::{RowShape, RowsSeen};
+use crate::sql::FingerprintHasher;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// Statements of a request whose values are kept; the one whose last result is oldest makes room.
@@ -223,7 +226,12 @@ impl Streams {
 /// Names of tables by their OIDs, learned from statements that read one table only.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    tables: std::collections::HashMap<u32, Arc<str>>,
+    tables: HashMap<u64, Arc<str>, BuildHasherDefault<FingerprintHasher>>,
+}
+
+/// An OID, spread over all bits: it is looked up for each query, and needs no better hash.
+fn spread(oid: u32) -> u64 {
+    u64::from(oid).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Tables remembered for a class of clients.
@@ -232,7 +240,7 @@ const MAX_TABLES: usize = 1024;
 impl Catalog {
     /// The table with this OID.
     pub fn table(&self, oid: u32) -> Option<Arc<str>> {
-        self.tables.get(&oid).cloned()
+        self.tables.get(&spread(oid)).cloned()
     }
 
     /// A result of a statement that reads `table` alone.
@@ -243,13 +251,13 @@ impl Catalog {
             .map(|column| column.table)
             .filter(|oid| *oid != 0);
         let Some(oid) = oids.next() else { return };
-        if self.tables.contains_key(&oid)
+        if self.tables.contains_key(&spread(oid))
             || self.tables.len() >= MAX_TABLES
             || oids.any(|other| other != oid)
         {
             return;
         }
-        self.tables.insert(oid, table.into());
+        self.tables.insert(spread(oid), table.into());
     }
 }
 

@@ -112,6 +112,7 @@ impl Tracker {
                 open: &self.unit,
                 connection: self.connection,
                 class,
+                announced: class.announces(),
                 gap: settings.gap.nanos(),
                 age: if begun {
                     query.started.since(self.unit.request.opened)

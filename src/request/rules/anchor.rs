@@ -12,16 +12,15 @@ pub(super) fn check(view: &View<'_>) -> Option<Verdict> {
     if seen.sign != Sign::Data || !outside || open.request.queries == 0 || open.trace.is_some() {
         return None;
     }
-    // On a connection that has served one request so far, only its second sight tells.
-    let again = open.has(statement.fingerprint);
-    let opens = if view.class.announces().is_some() {
-        // Nobody loads a session twice in one request: a stray `SELECT 1` must not hide that.
-        again && is_anchor(statement)
-    } else {
-        (view.connection.shared || again)
-            && (is_anchor(statement) || view.class.is_opener(statement.fingerprint))
-    };
-    opens.then_some(Verdict::Begin(Boundary::Anchor))
+    let announced = view.announced.is_some();
+    let opener = || !announced && view.class.is_opener(statement.fingerprint);
+    if !is_anchor(statement) && !opener() {
+        return None;
+    }
+    // On a connection that has served one request so far, only its second sight tells. Where requests are announced, too:
+    // nobody loads a session twice in one request, and a stray `SELECT 1` must not hide that.
+    let known = view.connection.shared && !announced;
+    (known || open.has(statement.fingerprint)).then_some(Verdict::Begin(Boundary::Anchor))
 }
 
 /// The session of `django.contrib.sessions` or the token of `rest_framework.authtoken`, being loaded.

@@ -105,6 +105,8 @@ pub(super) struct View<'a> {
     pub open: &'a Unit,
     pub connection: Connection,
     pub class: &'a Class,
+    /// What announces requests of the class.
+    pub announced: Option<Boundary>,
     /// `request.gap`, nanoseconds.
     pub gap: u64,
     /// How long the open request has lasted, nanoseconds.
@@ -114,7 +116,7 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// Weak signs count only where connections are shared and nothing better announces requests.
     fn weak_signs_count(&self) -> bool {
-        self.seen.idle && self.open.trace.is_none() && self.class.announces().is_none()
+        self.seen.idle && self.open.trace.is_none() && self.announced.is_none()
     }
 
     /// The connection has lived so long, with so many pauses, that it can hardly be one request. A view may call a
@@ -145,25 +147,18 @@ const BREAKS: u32 = 10;
 /// Longest request where nothing tells requests apart, nanoseconds.
 const WINDOW: u64 = 60_000_000_000;
 
-type Rule = fn(&View<'_>) -> Option<Verdict>;
-
-/// Best first; the first that decides is heard.
-const LADDER: [Rule; 10] = [
-    trace::check,
-    probe::check,
-    pool_check::check,
-    discard::check,
-    connection::check,
-    route::check,
-    transaction::check,
-    anchor::check,
-    gap::check,
-    none::check,
-];
-
-/// Asks the rules in order.
+/// Asks the rules, best first; the first that decides is heard.
 pub(super) fn judge(view: &View<'_>) -> Option<Verdict> {
-    LADDER.iter().find_map(|rule| rule(view))
+    (trace::check(view))
+        .or_else(|| probe::check(view))
+        .or_else(|| pool_check::check(view))
+        .or_else(|| discard::check(view))
+        .or_else(|| connection::check(view))
+        .or_else(|| route::check(view))
+        .or_else(|| transaction::check(view))
+        .or_else(|| anchor::check(view))
+        .or_else(|| gap::check(view))
+        .or_else(|| none::check(view))
 }
 
 pub(super) use anchor::is_anchor;

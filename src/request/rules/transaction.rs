@@ -10,11 +10,14 @@ use crate::request::record::Boundary;
 pub(super) fn check(view: &View<'_>) -> Option<Verdict> {
     let statement = view.seen.statement?;
     let (seen, open) = (view.seen, view.open);
-    let first = seen.sign == Sign::Data && seen.opens_transaction && open.request.queries > 0;
+    // Few statements are: the rest is looked at only for these.
+    if seen.sign != Sign::Data || !seen.opens_transaction || open.request.queries == 0 {
+        return None;
+    }
     let goes_on = open.begins <= 1 && open.only_anchors();
     // `SessionMiddleware` saves after the view's transaction, in one of its own.
     let saves_session = statement.facts.table == "django_session" && !is_anchor(statement);
-    let silent = view.class.announces().is_none() && open.trace.is_none();
-    (first && !goes_on && !saves_session && silent && view.class.is_atomic())
+    let silent = view.announced.is_none() && open.trace.is_none();
+    (!goes_on && !saves_session && silent && view.class.is_atomic())
         .then_some(Verdict::Begin(Boundary::Transaction))
 }

@@ -78,7 +78,7 @@ fn facts(criterion: &mut Criterion) {
 
 /// The mix of `overhead/`: an iteration reads each text once.
 fn django(criterion: &mut Criterion) {
-    let texts = mix::mix();
+    let texts = mix::mix(17);
     let mut group = criterion.benchmark_group("normalise");
     group.throughput(Throughput::ElementsAndBytes {
         elements: texts.len() as u64,

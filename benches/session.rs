@@ -1,5 +1,7 @@
 //! What a query costs: decoded alone, and with all that the profiler does with it. Throughput is in queries.
 
+#[path = "support/mix.rs"]
+mod mix;
 mod support;
 
 use criterion::measurement::WallTime;
@@ -8,7 +10,7 @@ use pgscope::profiler::{Profiler, Tap};
 use pgscope::session::{At, Event, Session};
 use std::hint::black_box;
 use std::sync::Arc;
-use support::{Exchange, comment, extended, get, page, prepare, prepared, simple, startup};
+use support::{Exchange, comment, extended, get, list, page, prepare, prepared, simple, startup};
 
 /// Literals that a stream of queries goes through.
 const KEYS: usize = 64;
@@ -84,6 +86,12 @@ fn streams() -> Vec<Stream> {
         ),
         ("simple, 500 statements", 1, vec![], distinct(500)),
         ("simple, 20000 statements", 1, vec![], distinct(20_000)),
+        (
+            "Django's mix",
+            1,
+            vec![],
+            (10..99).flat_map(mix::mix).map(|sql| list(&sql)).collect(),
+        ),
         (
             "simple, comment",
             1,

@@ -8,7 +8,7 @@ use pgscope::sql::{Dialect, Digest};
 use std::hint::black_box;
 
 fn fingerprint(criterion: &mut Criterion) {
-    let texts = mix::mix();
+    let texts = mix::mix(17);
     let refused = texts
         .iter()
         .find_map(|sql| pg_query::fingerprint(sql).err().map(|error| (sql, error)));

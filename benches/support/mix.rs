@@ -1,7 +1,7 @@
 //! The queries of `benches/overhead/mix`: texts as Django's ORM writes them, about 1 KB on the average.
 
-/// Each text with a number for each of pgbench's variables.
-pub fn mix() -> Vec<String> {
+/// Each text with `value` for each of pgbench's variables.
+pub fn mix(value: u32) -> Vec<String> {
     [
         include_str!("../overhead/mix/book_detail.sql"),
         include_str!("../overhead/mix/book_ratings.sql"),
@@ -15,11 +15,11 @@ pub fn mix() -> Vec<String> {
         include_str!("../overhead/mix/user.sql"),
     ]
     .into_iter()
-    .map(text)
+    .map(|script| text(script, value))
     .collect()
 }
 
-fn text(script: &str) -> String {
+fn text(script: &str, value: u32) -> String {
     let variables = script.lines().filter_map(|line| {
         let name = line.strip_prefix("\\set ")?;
         name.split(' ').next()
@@ -27,6 +27,6 @@ fn text(script: &str) -> String {
     let sql = script.lines().filter(|line| !line.starts_with('\\'));
     let sql = sql.collect::<String>();
     variables.fold(sql.trim_end_matches(';').to_owned(), |sql, name| {
-        sql.replace(&format!(":{name}"), "17")
+        sql.replace(&format!(":{name}"), &value.to_string())
     })
 }

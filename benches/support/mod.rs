@@ -59,6 +59,18 @@ pub fn simple(sql: &str) -> Exchange {
     }
 }
 
+/// The same with an answer of twelve rows of ten columns.
+pub fn list(sql: &str) -> Exchange {
+    let mut reply = message(b'T', &[0; 60]);
+    reply.extend(rows(12, 10, 8));
+    reply.extend(message(b'C', b"SELECT 12\0"));
+    reply.extend(ready());
+    Exchange {
+        request: query(sql),
+        reply,
+    }
+}
+
 /// A Query message.
 pub fn query(sql: &str) -> Vec<u8> {
     message(b'Q', &[sql.as_bytes(), b"\0"].concat())

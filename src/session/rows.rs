@@ -58,22 +58,60 @@ pub(super) struct Rows {
     shape: Option<Arc<RowShape>>,
     /// Fingerprint of the statement that `shape` was told of.
     described: Option<u64>,
+    /// Room for values, of which so many are filled.
     values: Vec<u64>,
+    filled: usize,
     rows: usize,
     digest: u64,
     digested: u64,
     measured: u32,
     bytes: u64,
     widths: Vec<u64>,
-    /// Of each watched column the last integer, and whether they rose so far.
+    /// Of each watched column the last integer.
     last: [i64; MAX_WATCHED],
+    rises: Rises,
     /// A watched column lay behind what is read of a row.
     unread: bool,
-    seen: u8,
-    fell: u8,
-    again: u8,
     /// The client wants all columns in binary.
     binary: bool,
+    /// Bit i: watched column i comes in binary.
+    binaries: u8,
+}
+
+/// Whether the integers of the watched columns rise; bit i stands for watched column i.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rises {
+    seen: u8,
+    again: u8,
+    fell: u8,
+}
+
+/// The columns of a row, one after the other, measured as they are passed.
+struct Cells<'a, 'w> {
+    rest: &'a [u8],
+    widths: std::slice::IterMut<'w, u64>,
+}
+
+impl<'a> Cells<'a, '_> {
+    /// The next column; within, `None` is NULL, or a value of which not all is there. That is the last.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Option<&'a [u8]>> {
+        let (length, behind) = self.rest.split_first_chunk()?;
+        let width = self.widths.next();
+        let Ok(size) = u32::try_from(i32::from_be_bytes(*length)) else {
+            self.rest = behind;
+            return Some(None);
+        };
+        if let Some(width) = width {
+            *width += u64::from(size);
+        }
+        let Some((value, behind)) = behind.split_at_checked(size as usize) else {
+            self.rest = &[];
+            return Some(None);
+        };
+        self.rest = behind;
+        Some(Some(value))
+    }
 }
 
 impl Rows {
@@ -102,128 +140,116 @@ impl Rows {
         self.rows == 0
     }
 
-    /// The body of a DataRow, as far as its cap, of `length` bytes.
+    /// The body of a DataRow, as far as its cap, of `length` bytes. A function of its own: it needs all registers.
+    #[inline(never)]
     pub fn row(&mut self, body: &[u8], length: u32) {
+        if self.rows == 0 {
+            self.binaries = self.binaries();
+        }
         self.rows += 1;
         if self.digested < MAX_DIGESTED {
             self.digested += u64::from(length);
             self.digest =
                 self.digest.rotate_left(5).wrapping_add(xxh3_64(body)) ^ u64::from(length);
         }
-        if self.rows > MAX_ROWS {
-            return;
-        }
-        if let Some(shape) = self.shape.take() {
-            self.read(&shape, body, length);
-            self.shape = Some(shape);
+        if self.rows <= MAX_ROWS {
+            self.read(body, length);
         }
     }
 
-    fn read(&mut self, shape: &RowShape, body: &[u8], length: u32) {
-        let measure = self.measured < MEASURED_ROWS;
-        if measure {
+    fn binaries(&self) -> u8 {
+        let Some(shape) = &self.shape else { return 0 };
+        let mut binaries = 0;
+        for (place, at) in shape.watched.iter().enumerate().take(MAX_WATCHED) {
+            let column = shape.columns.get(usize::from(*at));
+            let binary = self.binary || column.is_some_and(|column| column.binary);
+            binaries |= u8::from(binary) << place;
+        }
+        binaries
+    }
+
+    #[inline]
+    fn read(&mut self, body: &[u8], length: u32) {
+        let Some(shape) = &self.shape else { return };
+        let begin = self.filled;
+        self.filled += shape.watched.len();
+        if self.values.len() < self.filled {
+            self.values.resize(2 * self.filled, 0);
+        }
+        let (columns, rest) = match body {
+            [high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+            _ => (0, body),
+        };
+        let mut measured = 0;
+        if self.measured < MEASURED_ROWS {
             self.measured += 1;
             self.bytes += u64::from(length);
+            measured = columns.min(MEASURED_COLUMNS);
+            if self.widths.len() < measured {
+                self.widths.resize(measured, 0);
+            }
         }
-        let Some((count, mut rest)) = body.split_first_chunk() else {
-            return self.unwatched(shape, 0);
+        let mut cells = Cells {
+            rest,
+            widths: self.widths[..measured].iter_mut(),
         };
-        let columns = usize::from(u16::from_be_bytes(*count));
-        let measured = if measure {
-            columns.min(MEASURED_COLUMNS)
-        } else {
-            0
-        };
-        if self.widths.len() < measured {
-            self.widths.resize(measured, 0);
-        }
-        let mut watched = shape.watched.iter().map(|at| usize::from(*at)).peekable();
-        let mut place = 0;
-        for column in 0..columns {
-            if watched.peek().is_none() && !measure {
+        let (mut column, mut bit) = (0, 1_u8);
+        let (mut integers, mut less) = (0_u8, 0_u8);
+        let mut values = self.values[begin..self.filled].iter_mut();
+        for (at, last) in shape.watched.iter().zip(&mut self.last) {
+            let at = usize::from(*at);
+            while column < at && cells.next().is_some() {
+                column += 1;
+            }
+            if column < at || at >= columns {
                 break;
             }
-            let Some((length, behind)) = rest.split_first_chunk() else {
-                break;
-            };
-            // Negative: NULL.
-            let size = usize::try_from(i32::from_be_bytes(*length)).ok();
-            if let Some(width) = self.widths.get_mut(column).filter(|_| measure) {
-                *width += size.unwrap_or(0) as u64;
-            }
-            let (value, behind) = match size {
-                None => (None, Some(behind)),
-                Some(size) => match behind.split_at_checked(size) {
-                    None => (None, None),
-                    Some((value, behind)) => (Some(value), Some(behind)),
+            let Some(cell) = cells.next() else { break };
+            let Some(value) = values.next() else { break };
+            *value = match cell {
+                None => 0,
+                Some(bytes) if self.binaries & bit != 0 => value::binary(bytes),
+                Some(bytes) => match value::integer(bytes) {
+                    None => value::text(bytes),
+                    Some(number) => {
+                        integers |= bit;
+                        less |= if number < *last { bit } else { 0 };
+                        *last = number;
+                        value::of_integer(number)
+                    }
                 },
             };
-            if watched.next_if_eq(&column).is_some() {
-                let value = value.map_or(0, |bytes| self.value(shape, column, place, bytes));
-                self.values.push(value);
-                place += 1;
-            }
-            let Some(behind) = behind else { break };
-            rest = behind;
+            column += 1;
+            bit <<= 1;
         }
-        self.unwatched(shape, place);
-    }
-
-    /// What a watched column holds, as a hash.
-    fn value(&mut self, shape: &RowShape, column: usize, place: usize, bytes: &[u8]) -> u64 {
-        let told = shape.columns.get(column);
-        if self.binary || told.is_some_and(|column| column.binary) {
-            return value::binary(bytes);
-        }
-        match value::integer(bytes) {
-            Some(number) => {
-                self.note(place, number);
-                value::of_integer(number)
-            }
-            None => value::text(bytes),
-        }
-    }
-
-    /// Ends a row of which so many watched columns were read.
-    fn unwatched(&mut self, shape: &RowShape, place: usize) {
+        self.rises.again |= integers & self.rises.seen;
+        self.rises.fell |= less & self.rises.seen;
+        self.rises.seen |= integers;
         // A row that was cut, or has fewer columns than was said.
-        self.unread |= place < shape.watched.len();
-        for _ in place..shape.watched.len() {
-            self.values.push(0);
-        }
-    }
-
-    fn note(&mut self, place: usize, number: i64) {
-        let bit = 1 << place;
-        let last = &mut self.last[place];
-        if self.seen & bit != 0 {
-            self.again |= bit;
-            if number < *last {
-                self.fell |= bit;
-            }
-        }
-        self.seen |= bit;
-        *last = number;
+        self.unread |= values.len() > 0;
+        values.for_each(|value| *value = 0);
+        while cells.widths.len() > 0 && cells.next().is_some() {}
     }
 
     /// What was seen.
     pub fn seen(&self) -> RowsSeen<'_> {
-        let widest = self
-            .widths
-            .iter()
-            .enumerate()
-            .max_by_key(|(_, bytes)| **bytes);
+        let mut widest = None;
+        for (column, bytes) in self.widths.iter().enumerate() {
+            if widest.is_none_or(|(_, most)| *bytes >= most) {
+                widest = Some((column, *bytes));
+            }
+        }
         RowsSeen {
             shape: self.shape.as_ref(),
-            values: &self.values,
-            ascending: self.again & !self.fell,
+            values: &self.values[..self.filled],
+            ascending: self.rises.again & !self.rises.fell,
             cut: self.unread || self.rows > MAX_ROWS,
             digest: self.digest,
             widest: widest
                 .filter(|_| self.measured > 0)
                 .map(|(column, bytes)| Widest {
                     column: u16::try_from(column).unwrap_or(u16::MAX),
-                    bytes: *bytes,
+                    bytes,
                     total: self.bytes,
                     rows: self.measured,
                 }),
@@ -236,13 +262,61 @@ impl Rows {
         if self.rows == 0 {
             return;
         }
-        self.values.clear();
-        self.values.shrink_to(KEEP);
+        self.filled = 0;
+        if self.values.len() > KEEP {
+            self.values.truncate(KEEP);
+            self.values.shrink_to(KEEP);
+        }
         self.rows = 0;
         (self.digest, self.digested) = (0, 0);
         (self.measured, self.bytes) = (0, 0);
         self.widths.clear();
-        (self.seen, self.fell, self.again) = (0, 0, 0);
+        self.rises = Rises::default();
         (self.binary, self.unread) = (false, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of as many integers as there are columns.
+    fn rows(columns: u16) -> Rows {
+        let mut body = columns.to_be_bytes().to_vec();
+        for column in 0..columns {
+            body.extend(format!("c{column}\0").bytes());
+            body.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 23]);
+            body.extend([0, 4, 255, 255, 255, 255, 0, 0]);
+        }
+        let mut rows = Rows::default();
+        rows.described(&body, Some(1));
+        rows
+    }
+
+    fn row(values: &[&str]) -> Vec<u8> {
+        let mut row = (values.len() as u16).to_be_bytes().to_vec();
+        for value in values {
+            row.extend((value.len() as u32).to_be_bytes());
+            row.extend(value.bytes());
+        }
+        row
+    }
+
+    #[test]
+    fn what_is_cut_off_a_row_has_no_value_and_not_that_of_an_older_one() {
+        let whole = row(&["1", "23", "4"]);
+        let known = [b"1" as &[u8], b"23", b"4"].map(value::text);
+        for end in 0..=whole.len() {
+            let mut rows = rows(3);
+            rows.row(&whole, whole.len() as u32);
+            rows.clear();
+            rows.begin(1, false);
+            rows.row(&whole[..end], whole.len() as u32);
+            let seen = rows.seen();
+            let read = [7, 13, 18].iter().filter(|ends| **ends <= end).count();
+            assert_eq!(seen.values[..read], known[..read], "cut at {end}");
+            assert_eq!(seen.values[read..], [0; 3][read..], "cut at {end}");
+            assert!(seen.cut || end >= 17, "cut at {end}");
+        }
     }
 }

@@ -6,6 +6,8 @@
 use super::owed::Fate;
 use super::prepared::{Effect, Prepared, Text};
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What a portal will execute.
 #[derive(Debug, Clone)]
@@ -26,13 +28,46 @@ const MAX_NAMES: usize = 1024;
 /// would make long pipelines slow.
 const LOOK_BACK: usize = 256;
 
+/// Hashes names. A client chooses them, and may not know which of them fall into one place.
+#[derive(Clone, Copy, Debug)]
+struct Seeded(u64);
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self(RandomState::new().build_hasher().finish())
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+impl Hasher for Seeded {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The length of the name that follows.
+    fn write_usize(&mut self, number: usize) {
+        self.0 = self.0.wrapping_add(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The names of a session. Parses in flight are in the order of the queue of replies owed, which has the Binds itself.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     parses: VecDeque<Option<Text>>,
-    named: HashMap<Vec<u8>, Text>,
+    named: HashMap<Vec<u8>, Text, Seeded>,
     unnamed: Option<Text>,
-    portals: HashMap<Box<[u8]>, Bound>,
+    portals: HashMap<Box<[u8]>, Bound, Seeded>,
     unnamed_portal: Option<Bound>,
 }
 

@@ -41,11 +41,11 @@ fn frame(criterion: &mut Criterion) {
             BenchmarkId::from_parameter(name),
             &bytes,
             |bencher, bytes| {
-                let mut framer = Framer::new(cap);
+                let mut framer = Framer::new();
                 bencher.iter(|| {
                     let mut messages = 0;
                     for mut chunk in black_box(bytes).chunks(CHUNK) {
-                        while let Ok(Some(message)) = framer.next(&mut chunk) {
+                        while let Ok(Some(message)) = framer.next(&mut chunk, cap) {
                             messages += usize::from(black_box(message.tag) != 0);
                         }
                     }

@@ -68,8 +68,8 @@ impl Session {
     pub fn new() -> Self {
         Self {
             phase: Phase::Opening(Vec::new()),
-            front: Framer::new(frontend::cap),
-            back: Framer::new(backend::cap),
+            front: Framer::new(),
+            back: Framer::new(),
             pairing: Pairing::new(),
             began: At::default(),
         }
@@ -127,8 +127,8 @@ impl Session {
         }
         self.phase = Phase::Blind;
         self.pairing.drop_all("blind", sink);
-        self.front = Framer::new(frontend::cap);
-        self.back = Framer::new(backend::cap);
+        self.front = Framer::new();
+        self.back = Framer::new();
         self.pairing = Pairing::new();
         sink(Event::Blind { reason });
     }
@@ -228,7 +228,7 @@ impl Session {
         }
         let mut input = bytes;
         loop {
-            match self.front.next(&mut input) {
+            match self.front.next(&mut input, frontend::cap) {
                 Ok(Some(message)) => {
                     self.pairing.frontend(message, self.began, at, sink);
                     self.began = at;
@@ -243,7 +243,7 @@ impl Session {
         self.pairing.client_inside = self.front.is_inside();
         let mut input = bytes;
         loop {
-            match self.back.next(&mut input) {
+            match self.back.next(&mut input, backend::cap) {
                 Ok(Some(message)) => self.pairing.backend(message, at, sink),
                 Ok(None) => break,
                 Err(_) => return self.go_blind(BlindReason::Framing, sink),

@@ -19,9 +19,8 @@ pub struct FrameError;
 ///
 /// Feed it chunks of any size: the messages that come out depend on the bytes only, never on
 /// how they were cut.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Framer {
-    cap: fn(u8) -> usize,
     header: [u8; 5],
     header_filled: usize,
     /// Body bytes of the open message that have not arrived yet.
@@ -35,16 +34,9 @@ pub struct Framer {
 const KEEP: usize = 4096;
 
 impl Framer {
-    /// `cap` tells how many body bytes of a message type are worth seeing.
-    pub fn new(cap: fn(u8) -> usize) -> Self {
-        Self {
-            cap,
-            header: [0; 5],
-            header_filled: 0,
-            remaining: 0,
-            length: 0,
-            captured: Vec::new(),
-        }
+    /// A stream of which nothing has been seen.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Type of the message whose header has been read but whose body has not ended.
@@ -57,7 +49,8 @@ impl Framer {
         self.header_filled > 0
     }
 
-    /// Takes the next whole message off `input`; `None` when more bytes are needed (all of `input` is then taken).
+    /// Takes the next whole message off `input`; `None` when more bytes are needed (all of `input` is then taken). `cap` tells
+    /// how many body bytes of a message type are worth seeing: of one framer always the same.
     ///
     /// # Errors
     /// [`FrameError`] where a length or a type cannot be PostgreSQL's.
@@ -65,6 +58,7 @@ impl Framer {
     pub fn next<'m, 'i: 'm>(
         &'m mut self,
         input: &mut &'i [u8],
+        cap: impl Fn(u8) -> usize,
     ) -> Result<Option<Message<'m>>, FrameError> {
         if self.header_filled == 0 && input.len() >= 5 {
             let (tag, length) = check_header([input[0], input[1], input[2], input[3], input[4]])?;
@@ -72,7 +66,7 @@ impl Framer {
             if input.len() >= whole {
                 let (message, rest) = input.split_at(whole);
                 *input = rest;
-                let seen = (length as usize).min((self.cap)(tag));
+                let seen = (length as usize).min(cap(tag));
                 return Ok(Some(Message {
                     tag,
                     length,
@@ -80,13 +74,14 @@ impl Framer {
                 }));
             }
         }
-        self.next_cut(input)
+        self.next_cut(input, &cap)
     }
 
     /// The slow path: a message that spans chunks.
     fn next_cut<'m, 'i: 'm>(
         &'m mut self,
         input: &mut &'i [u8],
+        cap: &dyn Fn(u8) -> usize,
     ) -> Result<Option<Message<'m>>, FrameError> {
         while self.header_filled < 5 {
             let Some((&byte, rest)) = input.split_first() else {
@@ -108,7 +103,7 @@ impl Framer {
         let tag = self.header[0];
         let arrived = input.len().min(self.remaining as usize);
         let (body, rest) = input.split_at(arrived);
-        let wanted = (self.cap)(tag).saturating_sub(self.captured.len());
+        let wanted = cap(tag).saturating_sub(self.captured.len());
         self.captured
             .extend_from_slice(&body[..arrived.min(wanted)]);
         *input = rest;
@@ -128,11 +123,12 @@ impl Framer {
 /// Type bytes are ASCII letters or digits in every version of protocol 3; lengths count themselves.
 #[inline]
 fn check_header(header: [u8; 5]) -> Result<(u8, u32), FrameError> {
-    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-    if !header[0].is_ascii_alphanumeric() || !(4..=i32::MAX as u32).contains(&length) {
+    let [tag, length @ ..] = header;
+    let length = u32::from_be_bytes(length);
+    if !tag.is_ascii_alphanumeric() || !(4..=i32::MAX as u32).contains(&length) {
         return Err(FrameError);
     }
-    Ok((header[0], length - 4))
+    Ok((tag, length - 4))
 }
 
 #[cfg(test)]
@@ -141,11 +137,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn all(chunks: &[&[u8]]) -> Result<Vec<(u8, u32, Vec<u8>)>, FrameError> {
-        let mut framer = Framer::new(|tag| if tag == b'D' { 0 } else { 6 });
+        let mut framer = Framer::new();
+        let cap = |tag| if tag == b'D' { 0 } else { 6 };
         let mut found = Vec::new();
         for chunk in chunks {
             let mut input = *chunk;
-            while let Some(message) = framer.next(&mut input)? {
+            while let Some(message) = framer.next(&mut input, cap)? {
                 found.push((message.tag, message.length, message.body.to_vec()));
             }
             assert!(input.is_empty(), "a framer takes all that it is given");
@@ -185,9 +182,9 @@ mod tests {
 
     #[test]
     fn an_announced_length_is_not_allocated() {
-        let mut framer = Framer::new(|_| usize::MAX);
+        let mut framer = Framer::new();
         let mut input: &[u8] = b"Q\x7f\xff\xff\xffselect";
-        assert_eq!(framer.next(&mut input), Ok(None));
+        assert_eq!(framer.next(&mut input, |_| usize::MAX), Ok(None));
         assert!(
             framer.captured.capacity() < 64,
             "{}",
@@ -198,11 +195,11 @@ mod tests {
 
     #[test]
     fn a_message_begins_with_its_type_and_ends_with_its_body() {
-        let mut framer = Framer::new(|_| 0);
+        let mut framer = Framer::new();
         let mut inside = Vec::new();
         for byte in b"Q\0\0\0\x06ab" {
             let mut input = std::slice::from_ref(byte);
-            framer.next(&mut input).ok();
+            framer.next(&mut input, |_| 0).ok();
             inside.push(framer.is_inside());
         }
         assert_eq!(inside, [true, true, true, true, true, true, false]);

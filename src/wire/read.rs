@@ -43,7 +43,11 @@ impl<'a> Reader<'a> {
 
     /// A string without its terminating NUL.
     pub fn cstr(&mut self) -> Option<&'a [u8]> {
-        let end = memchr::memchr(0, self.bytes)?;
+        // Most names of statements and portals are empty: no need to search.
+        let end = match self.bytes.first()? {
+            0 => 0,
+            _ => memchr::memchr(0, self.bytes)?,
+        };
         let text = &self.bytes[..end];
         self.bytes = &self.bytes[end + 1..];
         Some(text)

@@ -16,12 +16,12 @@ fn cap(tag: u8) -> usize {
 type Messages = (Vec<(u8, u32, Vec<u8>)>, Option<FrameError>, Option<u8>);
 
 fn messages<'b>(chunks: impl Iterator<Item = &'b [u8]>) -> Messages {
-    let mut framer = Framer::new(cap);
+    let mut framer = Framer::new();
     let mut found = Vec::new();
     for chunk in chunks {
         let mut input = chunk;
         loop {
-            match framer.next(&mut input) {
+            match framer.next(&mut input, cap) {
                 Ok(Some(message)) => {
                     assert!(message.body.len() <= cap(message.tag));
                     assert!(message.body.len() <= message.length as usize);

@@ -4,7 +4,7 @@ use super::Sink;
 use super::event::{
     At, CancelKey, Event, LONGEST_CANCEL_KEY, Outcome, SqlState, TransactionStatus,
 };
-use super::owed::{Fate, Kind};
+use super::owed::{Fate, Kind, Progress};
 use super::pairing::{NO_ROOM, Pairing, error, is_asynchronous};
 use super::rows::{DESCRIPTION_CAP, ROW_CAP};
 use crate::wire::{Message, command_rows, error_fields, parameter_status};
@@ -35,19 +35,12 @@ fn backend_key(message: &Message<'_>, sink: &mut Sink<'_>) {
 impl Pairing {
     /// Matches a message to what it answers.
     pub fn backend(&mut self, message: Message<'_>, at: At, sink: &mut Sink<'_>) {
+        // By far the most frequent, and in the middle of its query by definition.
+        if message.tag == b'D' {
+            return self.row(message, at);
+        }
         match message.tag {
-            // By far the most frequent, and in the middle of its query by definition.
-            b'D' | b'd' => {
-                if !self.queue.is_empty() {
-                    self.head.rows += u64::from(message.tag == b'D');
-                    self.head.bytes += u64::from(message.length);
-                    self.head.first_byte.get_or_insert(at);
-                    if message.tag == b'D' {
-                        self.row(message);
-                    }
-                }
-                return;
-            }
+            b'd' => return self.data(message.length, at),
             b'S' => return self.parameter(message.body),
             b'K' => return backend_key(&message, sink),
             tag if is_asynchronous(tag) => return,
@@ -60,7 +53,9 @@ impl Pairing {
             }
             return;
         }
-        self.forget_copied();
+        if self.copied {
+            self.forget_copied();
+        }
         if !self.queue.is_empty() {
             self.head.first_byte.get_or_insert(at);
         }
@@ -92,9 +87,21 @@ impl Pairing {
         }
     }
 
-    fn row(&mut self, message: Message<'_>) {
+    fn data(&mut self, length: u32, at: At) {
+        if !self.queue.is_empty() {
+            self.head.bytes += u64::from(length);
+            self.head.first_byte.get_or_insert(at);
+        }
+    }
+
+    fn row(&mut self, message: Message<'_>, at: At) {
+        let Some(owed) = self.queue.front() else {
+            return;
+        };
+        self.head.rows += 1;
+        self.head.bytes += u64::from(message.length);
+        self.head.first_byte.get_or_insert(at);
         if self.rows.is_new()
-            && let Some(owed) = self.queue.front()
             && let Some(text) = &owed.text
             && owed.kind == Kind::Execute
         {
@@ -107,19 +114,15 @@ impl Pairing {
         let Some(owed) = self.queue.front() else {
             return false;
         };
-        let text = owed.text.as_ref();
         match owed.kind {
-            Kind::Query => {
-                self.rows.described(body, None);
-                true
-            }
+            Kind::Query => self.rows.described(body, None),
             Kind::DescribeStatement | Kind::DescribePortal => {
-                let statement = text.map(|text| text.part.fingerprint.0);
-                self.rows.described(body, statement);
-                self.pop(Fate::Complete, sink).is_some()
+                self.rows.described(body, owed.describes);
+                self.pop(Fate::Complete, sink);
             }
-            _ => false,
+            _ => return false,
         }
+        true
     }
 
     fn head_is(&self, kinds: &[Kind]) -> bool {
@@ -130,7 +133,11 @@ impl Pairing {
 
     /// Takes the head off where it is one of `kinds`.
     fn answer(&mut self, kinds: &[Kind], sink: &mut Sink<'_>) -> bool {
-        self.head_is(kinds) && self.pop(Fate::Complete, sink).is_some()
+        let fits = self.head_is(kinds);
+        if fits {
+            self.pop(Fate::Complete, sink);
+        }
+        fits
     }
 
     fn close_complete(&mut self, sink: &mut Sink<'_>) -> bool {
@@ -150,35 +157,29 @@ impl Pairing {
 
     /// One execution ended well.
     fn complete(&mut self, outcome: Outcome, tag: &[u8], at: At, sink: &mut Sink<'_>) -> bool {
-        let suspended = outcome == Outcome::Suspended;
-        let fits = if suspended {
-            &[Kind::Execute][..]
-        } else {
-            &[Kind::Execute, Kind::Query]
+        let kind = match self.queue.front().map(|head| head.kind) {
+            Some(Kind::Execute) => Kind::Execute,
+            Some(Kind::Query) if outcome != Outcome::Suspended => Kind::Query,
+            _ => return false,
         };
-        if !self.head_is(fits) {
-            return false;
-        }
         self.client_copies = false;
         self.head_copies = false;
         if std::mem::take(&mut self.head.both) {
             // Of the COPY alone; what began it has yet to end (`src/backend/replication/walsender.c`).
             return true;
         }
-        let head = self.head;
-        let Some(owed) = self.pop(Fate::Complete, sink) else {
-            return false;
-        };
-        self.finish(&owed, head, outcome, command_rows(tag), at, sink);
-        if matches!(tag.first(), Some(b'D' | b'P'))
-            && !self.names.completed(owed.text.as_ref(), tag)
-        {
-            sink(NO_ROOM);
+        self.finish(outcome, command_rows(tag), at, sink);
+        if matches!(tag.first(), Some(b'D' | b'P')) {
+            let text = self.queue.front().and_then(|head| head.text.as_ref());
+            if !self.names.completed(text, tag) {
+                sink(NO_ROOM);
+            }
         }
-        if owed.kind == Kind::Query {
+        if kind == Kind::Query {
             // Further statements of the same text may follow; its ReadyForQuery ends it.
-            self.head.part = head.part.saturating_add(1);
-            self.put_back(owed);
+            self.head = Progress::of_part(self.head.part.saturating_add(1));
+        } else {
+            self.drop_head();
         }
         true
     }
@@ -187,12 +188,8 @@ impl Pairing {
         if !self.head_is(&[Kind::FunctionCall]) {
             return false;
         }
-        let head = self.head;
-        if let Some(owed) = self.pop(Fate::Complete, sink) {
-            self.finish(&owed, head, Outcome::Complete, 0, at, sink);
-            self.head.part = 1;
-            self.put_back(owed);
-        }
+        self.finish(Outcome::Complete, 0, at, sink);
+        self.head = Progress::of_part(1);
         true
     }
 
@@ -201,6 +198,7 @@ impl Pairing {
         while self.queue.front().is_some_and(|head| head.kind.is_copied()) {
             self.queue.pop_front();
         }
+        self.copied = !self.queue.is_empty();
     }
 
     /// CopyInResponse: Syncs that the client had already sent up to its CopyDone are ignored by the server.
@@ -254,27 +252,22 @@ impl Pairing {
         let outcome = Outcome::Error(SqlState(fields.sqlstate));
         let copying = std::mem::take(&mut self.head_copies);
         self.client_copies = false;
-        let head = self.head;
         match self.queue.front().map(|owed| owed.kind) {
             Some(kind) if kind.is_extended() => {
-                let Some(owed) = self.pop(Fate::Failed, sink) else {
-                    return;
-                };
+                self.end(Fate::Failed, sink);
                 if matches!(kind, Kind::Parse | Kind::Bind | Kind::Execute) {
-                    self.finish(&owed, head, outcome, 0, at, sink);
+                    self.finish(outcome, 0, at, sink);
                 } else {
                     error(fields.sqlstate, at, sink);
                 }
+                self.drop_head();
                 self.skip_to_sync(sink);
             }
             // A second error, such as the FATAL that follows a message which has no place in a COPY, ends no query.
-            Some(kind) if kind.is_execution() && !head.failed => {
-                if let Some(owed) = self.pop(Fate::Failed, sink) {
-                    self.finish(&owed, head, outcome, 0, at, sink);
-                    self.head.part = head.part;
-                    self.head.failed = true;
-                    self.put_back(owed);
-                }
+            Some(kind) if kind.is_execution() && !self.head.failed => {
+                self.finish(outcome, 0, at, sink);
+                self.head = Progress::of_part(self.head.part);
+                self.head.failed = true;
                 if copying && &fields.sqlstate == b"08P01" {
                     self.forget_eaten();
                 }
@@ -317,7 +310,8 @@ impl Pairing {
     }
 
     fn ready(&mut self, body: &[u8], at: At, sink: &mut Sink<'_>) -> bool {
-        let first = match self.queue.front().map(|head| head.kind) {
+        let head = self.queue.front().map(|head| (head.kind, head.sent));
+        let first = match head {
             // Up to 12 an over-long header gives an error and a ReadyForQuery before its body has ended.
             None => {
                 sink(Event::Dropped {
@@ -325,12 +319,10 @@ impl Pairing {
                 });
                 false
             }
-            Some(kind) if kind.is_ended_by_ready() => {
-                let owed = self.pop(Fate::Complete, sink);
-                if let Some(sync) = owed.filter(|owed| owed.kind == Kind::Sync)
-                    && self.batched > 1
-                {
-                    let nanos = at.since(sync.sent);
+            Some((kind, sent)) if kind.is_ended_by_ready() => {
+                self.drop_head();
+                if kind == Kind::Sync && self.batched > 1 {
+                    let nanos = at.since(sent);
                     sink(Event::Batch { nanos });
                 }
                 if kind == Kind::Query {
@@ -340,11 +332,12 @@ impl Pairing {
             }
             Some(_) => {
                 // What is dropped here is answered by this very message.
-                while let Some(owed) = self.pop(Fate::Skipped, sink) {
-                    if owed.kind.is_execution() {
+                while let Some(kind) = self.queue.front().map(|head| head.kind) {
+                    self.pop(Fate::Skipped, sink);
+                    if kind.is_execution() {
                         sink(Event::Dropped { reason: "pairing" });
                     }
-                    if owed.kind.is_ended_by_ready() {
+                    if kind.is_ended_by_ready() {
                         break;
                     }
                 }
@@ -370,7 +363,9 @@ impl Pairing {
             _ => TransactionStatus::Idle,
         };
         self.batch = None;
-        self.forget_copied();
+        if self.copied {
+            self.forget_copied();
+        }
         self.batched = 0;
         if self.queue.is_empty() {
             // What comes next takes its first place again, whose memory is the one in the caches.

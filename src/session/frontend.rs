@@ -2,7 +2,7 @@
 
 use super::Sink;
 use super::event::At;
-use super::owed::{Kind, Owed};
+use super::owed::Kind;
 use super::pairing::{LOOK_BACK, Pairing};
 use super::prepared::Text;
 use crate::sql::{MAX_KEYS, value};
@@ -66,7 +66,7 @@ impl Pairing {
             // A type that this version does not know owes nothing that could be told.
             _ => return,
         };
-        if self.lost.is_some() {
+        if !self.push(kind, at, sink) {
             self.redefined(kind, message.body);
             return self.count_frontend(kind, sink);
         }
@@ -76,46 +76,53 @@ impl Pairing {
             // Its own ReadyForQuery parts what came before it from what comes after.
             self.unsynced = None;
         }
-        let mut owed = Owed::new(kind, at, self.status);
         match kind {
-            Kind::Query => self.query(&mut owed, message, sink),
+            Kind::Query => self.query(message, sink),
             Kind::Parse => self.parse(message, sink),
-            Kind::Bind => self.bind(&mut owed, message.body, message.length),
-            Kind::Execute => self.execute(&mut owed, message.body),
-            Kind::DescribeStatement => {
-                let name = closed(message.body);
-                owed.text = name.and_then(|name| self.names.find(name)).cloned();
-            }
-            Kind::DescribePortal => {
-                let portal = closed(message.body);
-                owed.text = portal.and_then(|portal| self.portal_text(portal)).cloned();
-            }
-            Kind::CloseStatement | Kind::ClosePortal => {
-                owed.name = closed(message.body).map(Into::into);
-            }
+            Kind::Bind => self.bind(message.body, message.length),
+            Kind::Execute => self.execute(message.body),
+            Kind::DescribeStatement
+            | Kind::DescribePortal
+            | Kind::CloseStatement
+            | Kind::ClosePortal => self.describe_or_close(kind, message.body),
             _ => {}
         }
-        self.push(owed, sink);
+    }
+
+    fn describe_or_close(&mut self, kind: Kind, body: &[u8]) {
+        let Some(name) = closed(body) else { return };
+        let text = match kind {
+            Kind::DescribeStatement => self.names.find(name),
+            Kind::DescribePortal => self.portal_text(name),
+            _ => None,
+        };
+        let describes = text.map(|text| text.part.fingerprint.0);
+        if let Some(owed) = self.queue.back_mut() {
+            owed.describes = describes;
+            if matches!(kind, Kind::CloseStatement | Kind::ClosePortal) {
+                owed.name = Some(name.into());
+            }
+        }
     }
 
     fn sync(&mut self, at: At, sink: &mut Sink<'_>) {
-        if self.lost.is_some() {
-            return self.count_frontend(Kind::Sync, sink);
-        }
         // The server ignores Sync while it takes COPY data (`src/backend/commands/copyfromparse.c`).
         if self.client_copies {
             return;
         }
+        let began = self.unsynced.unwrap_or(at);
+        if !self.push(Kind::Sync, began, sink) {
+            return self.count_frontend(Kind::Sync, sink);
+        }
         self.skipping = false;
-        let began = self.unsynced.take().unwrap_or(at);
-        self.push(Owed::new(Kind::Sync, began, self.status), sink);
+        self.unsynced = None;
     }
 
     fn copy_end(&mut self, at: At, sink: &mut Sink<'_>) {
         if self.client_copies {
             self.client_copies = false;
         } else if !self.skipping && self.lost.is_none() && !self.queue.is_empty() {
-            self.push(Owed::new(Kind::CopyEnd, at, self.status), sink);
+            self.push(Kind::CopyEnd, at, sink);
         }
     }
 
@@ -126,9 +133,11 @@ impl Pairing {
                 None => {}
                 Some(last) if last.kind == Kind::CopyData => last.values += bytes,
                 Some(_) => {
-                    let mut owed = Owed::new(Kind::CopyData, at, self.status);
-                    owed.values = bytes;
-                    self.push(owed, sink);
+                    if self.push(Kind::CopyData, at, sink)
+                        && let Some(owed) = self.queue.back_mut()
+                    {
+                        owed.values = bytes;
+                    }
                 }
             }
         }
@@ -147,11 +156,13 @@ impl Pairing {
         }
     }
 
-    fn query(&mut self, owed: &mut Owed, message: Message<'_>, sink: &mut Sink<'_>) {
+    fn query(&mut self, message: Message<'_>, sink: &mut Sink<'_>) {
         let text = Reader::new(message.body).cstr().unwrap_or(message.body);
         let total = (message.length as usize).saturating_sub(1).max(text.len());
-        let text = self.texts.read(b"", text, total, self.dialect, sink);
-        owed.text = Some(text);
+        if let Some(owed) = self.queue.back_mut() {
+            let read = || self.texts.read(b"", text, total, self.dialect, sink);
+            owed.text.get_or_insert_with(read);
+        }
     }
 
     fn parse(&mut self, message: Message<'_>, sink: &mut Sink<'_>) {
@@ -176,42 +187,52 @@ impl Pairing {
         Some(self.texts.read(name, text, total, self.dialect, sink))
     }
 
-    fn bind(&mut self, owed: &mut Owed, body: &[u8], length: u32) {
+    fn bind(&mut self, body: &[u8], length: u32) {
         let mut reader = Reader::new(body);
         let (Some(portal), Some(name)) = (reader.cstr(), reader.cstr()) else {
             return;
         };
+        let Some(owed) = self.queue.back_mut() else {
+            return;
+        };
         owed.name = (!portal.is_empty()).then(|| portal.into());
         owed.unnamed = name.is_empty();
-        owed.text = self.names.find(name).cloned();
+        if let Some(text) = self.names.find(name) {
+            owed.text.get_or_insert_with(|| text.clone());
+        }
         owed.values = bound_values(reader, body.len() < length as usize, length);
         owed.binary = read_bound(reader, owed.text.as_mut()).unwrap_or(false);
     }
 
-    /// What a portal will execute, be its Bind in flight or done.
+    /// What a portal will execute, be its Bind in flight or done. The last entry is what asks.
     fn portal_text(&self, portal: &[u8]) -> Option<&Text> {
-        let mut in_flight = self.queue.iter().rev().take(LOOK_BACK);
+        let mut in_flight = self.queue.iter().rev().skip(1).take(LOOK_BACK);
         match in_flight.find(|sent| sent.binds(portal)) {
             Some(bind) => bind.text.as_ref(),
             None => self.names.portal_of(portal)?.text.as_ref(),
         }
     }
 
-    fn execute(&mut self, owed: &mut Owed, body: &[u8]) {
+    fn execute(&mut self, body: &[u8]) {
         let Some(portal) = Reader::new(body).cstr() else {
             return;
         };
-        let mut in_flight = self.queue.iter_mut().rev().take(LOOK_BACK);
-        let in_flight = in_flight.find(|sent| sent.binds(portal));
-        if let Some(bind) = in_flight {
-            owed.text.clone_from(&bind.text);
+        let mut entries = self.queue.iter_mut().rev();
+        let Some(owed) = entries.next() else { return };
+        let bind = entries.take(LOOK_BACK).find(|sent| sent.binds(portal));
+        let (text, executed) = if let Some(bind) = bind {
             (owed.values, owed.binary) = (bind.values, bind.binary);
-            owed.resumed = std::mem::replace(&mut bind.resumed, true);
+            (&bind.text, &mut bind.resumed)
         } else if let Some(bound) = self.names.portal_mut(portal) {
-            owed.text.clone_from(&bound.text);
             (owed.values, owed.binary) = (bound.values, bound.binary);
-            owed.resumed = std::mem::replace(&mut bound.executed, true);
+            (&bound.text, &mut bound.executed)
+        } else {
+            return;
+        };
+        if let Some(text) = text {
+            owed.text.get_or_insert_with(|| text.clone());
         }
+        owed.resumed = std::mem::replace(executed, true);
     }
 }
 

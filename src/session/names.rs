@@ -147,10 +147,13 @@ impl Names {
 
     /// BindComplete: the portal is there.
     #[inline]
-    pub fn bound(&mut self, portal: Option<Box<[u8]>>, bound: Bound) {
+    pub fn bound(&mut self, portal: Option<Box<[u8]>>, bound: impl FnOnce() -> Bound) {
         match portal {
-            None => self.unnamed_portal = Some(bound),
-            Some(name) => self.portal(name, bound),
+            None => {
+                self.unnamed_portal = None;
+                self.unnamed_portal.get_or_insert_with(bound);
+            }
+            Some(name) => self.portal(name, bound()),
         }
     }
 

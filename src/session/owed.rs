@@ -79,12 +79,15 @@ pub(super) struct Owed {
     pub status_before: TransactionStatus,
     /// When its last byte was read. Of a Sync: when the first byte of its batch was.
     pub sent: At,
-    /// Of a Parse only when it has failed: until then its text is among the names in flight.
+    /// Of a Parse only when it has failed: until then its text is among the names in flight. It takes 160 bytes:
+    /// `get_or_insert_with` makes it here, and need not copy it.
     pub text: Option<Text>,
     /// The name in a Close, the portal of a Bind. `None` is the unnamed portal, or too long to be remembered.
     pub name: Option<Box<[u8]>>,
     /// Hash of bound values. Of CopyData: how many bytes.
     pub values: u64,
+    /// Of a Describe: fingerprint of the statement.
+    pub describes: Option<u64>,
     /// The rows are wanted in binary.
     pub binary: bool,
 }
@@ -101,6 +104,7 @@ impl Owed {
             text: None,
             name: None,
             values: 0,
+            describes: None,
             binary: false,
         }
     }
@@ -131,4 +135,14 @@ pub(super) struct Progress {
     pub both: bool,
     /// An ErrorResponse ended it: only its ReadyForQuery, or the end of the connection, is still to come.
     pub failed: bool,
+}
+
+impl Progress {
+    /// The answer to this statement of a simple query is next.
+    pub fn of_part(part: usize) -> Self {
+        Self {
+            part,
+            ..Self::default()
+        }
+    }
 }

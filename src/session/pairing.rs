@@ -28,6 +28,8 @@ const MAX_OWED: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct Pairing {
     pub(super) queue: VecDeque<Owed>,
+    /// The queue may have CopyData or CopyDone in it.
+    pub(super) copied: bool,
     /// Of the answer to the head of the queue.
     pub(super) head: Progress,
     /// The server is known to discard everything up to the next Sync.
@@ -66,6 +68,7 @@ impl Pairing {
     pub fn new() -> Self {
         Self {
             queue: VecDeque::new(),
+            copied: false,
             head: Progress::default(),
             skipping: false,
             client_copies: false,
@@ -115,14 +118,22 @@ impl Pairing {
         self.status
     }
 
-    /// Notes an entry, unless the server is known to discard it.
-    pub(super) fn push(&mut self, mut owed: Owed, sink: &mut Sink<'_>) {
+    /// Notes an entry, to be filled in where it is. False while pairing is lost.
+    pub(super) fn push(&mut self, kind: Kind, at: At, sink: &mut Sink<'_>) -> bool {
         if self.queue.len() >= MAX_OWED {
             self.lose("queue_full", sink);
-            return self.count_frontend(owed.kind, sink);
         }
-        owed.during_copy = self.client_copies;
-        self.queue.push_back(owed);
+        if self.lost.is_some() {
+            return false;
+        }
+        self.copied |= kind.is_copied();
+        let (status, during_copy) = (self.status, self.client_copies);
+        // In its place at once: `push_back` would make it elsewhere and copy its 200 bytes.
+        self.queue.extend(std::iter::once_with(|| Owed {
+            during_copy,
+            ..Owed::new(kind, at, status)
+        }));
+        true
     }
 
     /// A message arrives while pairing is lost.
@@ -167,12 +178,18 @@ impl Pairing {
         });
     }
 
-    /// Takes the head off the queue.
-    pub(super) fn pop(&mut self, fate: Fate, sink: &mut Sink<'_>) -> Option<Owed> {
-        self.head = Progress::default();
-        let mut owed = self.queue.pop_front()?;
+    /// Takes the head off the queue, whose end may give a name its meaning.
+    pub(super) fn pop(&mut self, fate: Fate, sink: &mut Sink<'_>) {
+        self.end(fate, sink);
+        self.drop_head();
+    }
+
+    /// What the end of the head does to names.
+    pub(super) fn end(&mut self, fate: Fate, sink: &mut Sink<'_>) {
         let doubtful = self.doubtful > 0;
-        self.doubtful = self.doubtful.saturating_sub(1);
+        let Some(owed) = self.queue.front_mut() else {
+            return;
+        };
         match owed.kind {
             Kind::Parse if fate != Fate::Complete => {
                 owed.text = self.names.not_parsed(fate);
@@ -181,33 +198,39 @@ impl Pairing {
             Kind::Parse if !self.names.parsed() => sink(NO_ROOM),
             Kind::Bind if fate == Fate::Complete => {
                 if doubtful {
-                    self.settle(&mut owed);
+                    self.settle();
                 }
-                let bound = Bound {
-                    text: owed.text.take(),
-                    values: owed.values,
-                    binary: owed.binary,
-                    executed: owed.resumed,
-                };
-                self.names.bound(owed.name.take(), bound);
+                if let Some(bind) = self.queue.front_mut() {
+                    let portal = bind.name.take();
+                    self.names.bound(portal, || Bound {
+                        text: bind.text.take(),
+                        values: bind.values,
+                        binary: bind.binary,
+                        executed: bind.resumed,
+                    });
+                }
             }
             _ => {}
         }
-        Some(owed)
     }
 
-    /// Puts the head back on the queue: more of its answer, or its ReadyForQuery, is to come.
-    pub(super) fn put_back(&mut self, owed: Owed) {
-        self.queue.push_front(owed);
-        if self.doubtful > 0 {
-            self.doubtful += 1;
+    /// The head was answered.
+    pub(super) fn drop_head(&mut self) {
+        self.head = Progress::default();
+        self.doubtful = self.doubtful.saturating_sub(1);
+        if let Some(owed) = self.queue.front_mut() {
+            (owed.text, owed.name) = (None, None);
         }
+        // An entry is large. With nothing left in it to be dropped, it need not be moved.
+        _ = self.queue.pop_front().map(std::mem::forget);
     }
 
     /// The server has bound a name that meant a Parse in flight when the Bind was sent. Where that Parse came to
     /// nothing, the name means what it did before, and so does the portal to the Executes behind.
     #[cold]
-    fn settle(&mut self, bind: &mut Owed) {
+    fn settle(&mut self) {
+        let mut entries = self.queue.iter_mut();
+        let Some(bind) = entries.next() else { return };
         let meant = if bind.unnamed {
             self.names.unnamed()
         } else {
@@ -223,7 +246,7 @@ impl Pairing {
         if is(&sent, &bind.text) {
             return;
         }
-        for owed in self.queue.iter_mut().take(LOOK_BACK) {
+        for owed in entries.take(LOOK_BACK) {
             match owed.kind {
                 Kind::Parse => break,
                 Kind::Bind if owed.name == bind.name => break,
@@ -254,20 +277,16 @@ impl Pairing {
         }
     }
 
-    /// Reports one execution of the head of the queue, with this progress, as ended.
-    pub(super) fn finish(
-        &mut self,
-        owed: &Owed,
-        head: Progress,
-        outcome: Outcome,
-        tag_rows: u64,
-        at: At,
-        sink: &mut Sink<'_>,
-    ) {
+    /// Reports one execution of the head of the queue as ended.
+    pub(super) fn finish(&mut self, outcome: Outcome, tag_rows: u64, at: At, sink: &mut Sink<'_>) {
+        let Some(owed) = self.queue.front() else {
+            return;
+        };
+        let head = &self.head;
         let text = owed.text.as_ref();
         let part = text.and_then(|text| match text.prepared.parts.as_slice() {
-            [_] if head.part == 0 => Some(text.part),
-            parts => parts.get(head.part).copied(),
+            [_] if head.part == 0 => Some(&text.part),
+            parts => parts.get(head.part),
         });
         let protocol = match owed.kind {
             Kind::Query => Protocol::Simple,
@@ -283,18 +302,18 @@ impl Pairing {
             self.batch = fingerprint;
             self.batched = self.batched.saturating_add(1);
         }
-        let part = part.unwrap_or_default();
+        let literals = part.map_or(0, |part| part.literals);
         let literals = if owed.values == 0 {
-            part.literals
+            literals
         } else {
-            part.literals.rotate_left(17) ^ owed.values
+            literals.rotate_left(17) ^ owed.values
         };
         let started = owed.sent.max(self.last_finished);
         self.last_finished = at;
         sink(Event::Query(Query {
-            statement: fingerprint.and(text).map(|text| text.prepared.text(&part)),
+            statement: part.and_then(|part| Some(text?.prepared.text(part))),
             comment: text.map_or(b"", |text| text.prepared.comment.as_slice()),
-            part,
+            part: part.copied().unwrap_or_default(),
             literals,
             protocol,
             started,
@@ -315,17 +334,14 @@ impl Pairing {
 
     /// The connection ended: what was sent and never answered is lost.
     pub fn close(&mut self, at: At, sink: &mut Sink<'_>) {
-        let mut head = std::mem::take(&mut self.head);
-        while let Some(owed) = self.queue.pop_front() {
-            let statements = owed
-                .text
-                .as_ref()
-                .map_or(0, |text| text.prepared.parts.len());
-            let unanswered = head.part == 0 || head.part < statements;
-            if owed.kind.is_execution() && unanswered && !head.failed {
-                self.finish(&owed, head, Outcome::Lost, 0, at, sink);
+        while let Some(owed) = self.queue.front() {
+            let text = owed.text.as_ref();
+            let statements = text.map_or(0, |text| text.prepared.parts.len());
+            let unanswered = self.head.part == 0 || self.head.part < statements;
+            if owed.kind.is_execution() && unanswered && !self.head.failed {
+                self.finish(Outcome::Lost, 0, at, sink);
             }
-            head = Progress::default();
+            self.drop_head();
         }
     }
 }

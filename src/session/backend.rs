@@ -95,13 +95,14 @@ impl Pairing {
     }
 
     fn row(&mut self, message: Message<'_>, at: At) {
-        let Some(owed) = self.queue.front() else {
+        if self.queue.is_empty() {
             return;
-        };
+        }
         self.head.rows += 1;
         self.head.bytes += u64::from(message.length);
         self.head.first_byte.get_or_insert(at);
         if self.rows.is_new()
+            && let Some(owed) = self.queue.front()
             && let Some(text) = &owed.text
             && owed.kind == Kind::Execute
         {

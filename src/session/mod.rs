@@ -227,7 +227,7 @@ impl Session {
             self.began = at;
         }
         let mut input = bytes;
-        loop {
+        while !input.is_empty() {
             match self.front.next(&mut input, frontend::cap) {
                 Ok(Some(message)) => {
                     self.pairing.frontend(message, self.began, at, sink);
@@ -242,7 +242,7 @@ impl Session {
     fn messages_from_server(&mut self, bytes: &[u8], at: At, stalled: u64, sink: &mut Sink<'_>) {
         self.pairing.client_inside = self.front.is_inside();
         let mut input = bytes;
-        loop {
+        while !input.is_empty() {
             match self.back.next(&mut input, backend::cap) {
                 Ok(Some(message)) => self.pairing.backend(message, at, sink),
                 Ok(None) => break,

@@ -51,10 +51,14 @@ pub fn binary(bytes: &[u8]) -> u64 {
 
 /// The number, where the text is one as the server writes it.
 pub fn integer(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes.split_first()? {
-        (b'-', digits) => (true, digits),
-        _ => (false, bytes),
-    };
+    match bytes {
+        [b'-', digits @ ..] => natural(digits).map(|number| -number),
+        _ => natural(bytes),
+    }
+}
+
+#[inline]
+fn natural(digits: &[u8]) -> Option<i64> {
     let (first, rest) = digits.split_first()?;
     // `007` is a text, and 19 digits may not fit.
     if digits.len() > 18 || !first.is_ascii_digit() || (*first == b'0' && !rest.is_empty()) {
@@ -67,7 +71,7 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
         }
         number = number * 10 + i64::from(digit - b'0');
     }
-    Some(if negative { -number } else { number })
+    Some(number)
 }
 
 fn uuid(bytes: &[u8]) -> Option<u128> {

@@ -12,7 +12,8 @@ use super::normalise::Part;
 use super::rewrite::Rewriter;
 use memchr::memchr2_iter;
 use std::cell::RefCell;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// What a beginning ends with, and a blank before it.
 const WORDS: [&[u8]; 2] = [b"WHERE ", b"VALUES "];
@@ -26,6 +27,8 @@ const LONGEST: usize = 4 * 1024;
 const MAX_KEPT: usize = 1024 * 1024;
 
 thread_local! {
+    /// A hash stands for a beginning: nobody is to make another one of the same hash.
+    static SEED: u64 = RandomState::new().build_hasher().finish();
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
@@ -34,15 +37,16 @@ thread_local! {
 pub(super) struct Mark {
     /// Its last word.
     pub word: usize,
-    /// Behind that and a blank.
-    end: usize,
-    hash: u64,
+    /// Of all up to that word and the blank behind it.
+    hash: Hash,
 }
+
+/// Of a beginning and of how its strings are read: long enough for two never to have the same.
+type Hash = u128;
 
 /// The state of a pass right before the last word of a beginning.
 struct Beginning {
-    text: Box<[u8]>,
-    backslash: bool,
+    hash: Hash,
     state: Rewriter,
     /// What has followed it; the next one that is kept takes the place at `next`.
     endings: Vec<Ending>,
@@ -67,7 +71,7 @@ pub(super) enum Found {
 struct Place {
     known: Option<Box<Beginning>>,
     /// Hash of the last one that was read and is not known. One that comes twice in a row is kept.
-    candidate: u64,
+    candidate: Hash,
 }
 
 #[derive(Default)]
@@ -88,15 +92,15 @@ pub(super) fn mark(sql: &[u8], backslash: bool) -> Option<Mark> {
     if end < SHORTEST {
         return None;
     }
-    let hash = xxh3_64_with_seed(&sql[..end], u64::from(backslash));
-    Some(Mark { word, end, hash })
+    let seed = SEED.with(|seed| *seed) ^ u64::from(backslash);
+    let hash = xxh3_128_with_seed(&sql[..end], seed);
+    Some(Mark { word, hash })
 }
 
 /// Takes what a text came to that was the same but for its literals. Where there was none, but the same beginning was
 /// read before, brings a pass to where it was before the mark's word.
 pub(super) fn resume(
     sql: &[u8],
-    backslash: bool,
     mark: Mark,
     literals: Option<&mut Literals>,
     take: impl FnOnce(Same<'_>),
@@ -107,7 +111,7 @@ pub(super) fn resume(
         let Some(known) = place.and_then(|place| place.known.as_deref()) else {
             return Found::Nothing;
         };
-        if known.backslash != backslash || *known.text != sql[..mark.end] {
+        if known.hash != mark.hash {
             return Found::Nothing;
         }
         if let Some(literals) = literals {
@@ -153,7 +157,7 @@ pub(super) fn note_ending(sql: &[u8], mark: Mark, state: &mut Rewriter, text: &s
 }
 
 /// A beginning was read that is not known: the pass is before its last word.
-pub(super) fn note(sql: &[u8], backslash: bool, mark: Mark, state: &Rewriter) {
+pub(super) fn note(mark: Mark, state: &Rewriter) {
     KNOWN.with_borrow_mut(|known| {
         if known.places.is_empty() {
             known.places.resize_with(PLACES, Place::default);
@@ -164,8 +168,7 @@ pub(super) fn note(sql: &[u8], backslash: bool, mark: Mark, state: &Rewriter) {
             return;
         }
         let beginning = Beginning {
-            text: sql[..mark.end].into(),
-            backslash,
+            hash: mark.hash,
             state: state.copy(),
             endings: Vec::new(),
             next: 0,
@@ -183,7 +186,7 @@ pub(super) fn note(sql: &[u8], backslash: bool, mark: Mark, state: &Rewriter) {
 impl Beginning {
     fn bytes(&self) -> usize {
         let endings: usize = self.endings.iter().map(Ending::bytes).sum();
-        size_of::<Self>() + self.text.len() + self.state.text().len() + endings
+        size_of::<Self>() + self.state.text().len() + endings
     }
 }
 
@@ -200,7 +203,7 @@ mod tests {
         let sql = sql.as_bytes();
         let mut state = Rewriter::default();
         let mut literals = Literals::default();
-        let found = |mark| resume(sql, false, mark, Some(&mut literals), |_| {}, &mut state);
+        let found = |mark| resume(sql, mark, Some(&mut literals), |_| {}, &mut state);
         mark(sql, false).map_or(Found::Nothing, found)
     }
 

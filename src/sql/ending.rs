@@ -9,6 +9,7 @@ use super::literal;
 use super::normalise::Part;
 use super::rewrite::{Slot, Trace, What};
 use super::value;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Longest text that is kept, bytes, as it came and as it is written.
@@ -22,7 +23,7 @@ pub(super) struct Ending {
     literals: Box<[Place]>,
     /// A comment stands behind all that.
     comment: bool,
-    text: Box<str>,
+    text: Arc<str>,
     /// Without what the literals say.
     part: Part,
     /// Of the literals, those that `loose_literals` is of: from this one up to that one.
@@ -57,7 +58,7 @@ impl Literals {
 
 /// A text that is one that was read before, but for its literals.
 pub(super) struct Same<'e> {
-    pub text: &'e str,
+    pub text: &'e Arc<str>,
     pub part: Part,
     /// Where a comment begins, up to the end of the text.
     pub comment: Option<usize>,

@@ -6,6 +6,7 @@ use super::ending::{LONGEST, Literals, Same};
 use super::keys::Keys;
 use super::lexer::{Kind, Lexer};
 use super::rewrite::Rewriter;
+use std::sync::Arc;
 
 /// Bytes of a message text that are read at most; what lies behind counts by its length's order of magnitude.
 const MAX_LEXED: usize = 64 * 1024;
@@ -37,6 +38,8 @@ impl Default for Dialect {
 pub struct Digest {
     /// Normalised texts of all parts, one after the other.
     text: String,
+    /// The same of a text that is known but for its literals: most are, and need not be copied.
+    known: Option<Arc<str>>,
     /// Raw bodies of the comments that may carry tags, each ended by a newline.
     comment: Vec<u8>,
     parts: Vec<Part>,
@@ -103,6 +106,7 @@ impl Digest {
     /// one part, `?`.
     pub fn read(&mut self, sql: &[u8], total: usize, dialect: Dialect) {
         self.text.clear();
+        self.known = None;
         self.comment.clear();
         self.parts.clear();
         self.rewriter.reset();
@@ -141,7 +145,7 @@ impl Digest {
                         mark = None;
                         let fresh = leading == 0 && self.parts.is_empty() && !lexer.is_open();
                         if fresh && token.start == new.word && self.rewriter.has_no_literal() {
-                            beginning::note(sql, backslash, new, &self.rewriter);
+                            beginning::note(new, &self.rewriter);
                         }
                     }
                     self.rewriter.token(token, &mut lexer);
@@ -178,7 +182,7 @@ impl Digest {
     fn resume(&mut self, sql: &[u8], total: usize, backslash: bool, mark: Mark) -> Found {
         let may_be_known = !backslash && sql.len() == total && total <= LONGEST;
         let Self {
-            text,
+            known,
             parts,
             rewriter,
             literals,
@@ -187,11 +191,11 @@ impl Digest {
         let mut comment = None;
         let literals = may_be_known.then_some(literals);
         let take = |same: Same<'_>| {
-            text.push_str(same.text);
+            *known = Some(Arc::clone(same.text));
             parts.push(same.part);
             comment = same.comment;
         };
-        let found = beginning::resume(sql, backslash, mark, literals, take, rewriter);
+        let found = beginning::resume(sql, mark, literals, take, rewriter);
         if let Some(start) = comment {
             self.note(&sql[start..]);
         }
@@ -210,7 +214,8 @@ impl Digest {
 
     /// The normalised text of a part.
     pub fn text(&self, part: &Part) -> &str {
-        &self.text[part.range.0 as usize..part.range.1 as usize]
+        let text = self.known.as_deref().unwrap_or(&self.text);
+        &text[part.range.0 as usize..part.range.1 as usize]
     }
 
     /// Raw bodies of the first leading and last trailing comments, newline after each (newlines inside are blanks);

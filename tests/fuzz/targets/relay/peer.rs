@@ -53,7 +53,7 @@ pub struct Peer {
     /// It has closed its socket, while it may still have been sent to.
     pub closed: bool,
     /// It sends no more.
-    silent: bool,
+    pub silent: bool,
     /// It has heard the end of the other side.
     heard_end: bool,
 }

@@ -29,6 +29,7 @@ pub(super) fn push(raw: &[u8], token: Token, out: &mut Vec<u8>) {
 }
 
 /// Appends what stands between the two quotes of a plain string.
+#[inline]
 pub(super) fn push_plain(raw: &[u8], out: &mut Vec<u8>) {
     let from = out.len();
     out.extend_from_slice(raw.get(1..raw.len() - 1).unwrap_or_default());
@@ -82,6 +83,7 @@ fn integers(text: &[u8], out: &mut Vec<u8>) -> (u32, usize) {
 }
 
 /// Appends the canonical bytes of an element of a list, and its end.
+#[inline]
 pub(super) fn push_element(element: &Plain<'_>, out: &mut Vec<u8>) {
     match element.kind {
         Kind::String => push_plain(element.raw, out),

@@ -22,11 +22,10 @@ pub use turn::Turn;
 use crate::detect::{self, Detectors};
 use crate::request::{self, Classes};
 use crate::session::{At, CancelKey};
+use crate::sql::random_seed;
 use crate::stats::{self, SessionInfo, SessionKey, Stats, Traffic};
 use standing::Standing;
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watch::Watch;
@@ -101,7 +100,7 @@ impl Profiler {
         Self {
             traffic: Arc::default(),
             next_session: AtomicU64::new(1),
-            seed: RandomState::new().build_hasher().finish(),
+            seed: random_seed(),
             settings: request,
             turn: Arc::default(),
             shared: Mutex::new(shared),

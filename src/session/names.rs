@@ -5,8 +5,9 @@
 
 use super::owed::Fate;
 use super::prepared::{Effect, Prepared, Text};
+use crate::sql::random_seed;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What a portal will execute.
@@ -34,7 +35,7 @@ struct Seeded(u64);
 
 impl Default for Seeded {
     fn default() -> Self {
-        Self(RandomState::new().build_hasher().finish())
+        Self(random_seed())
     }
 }
 

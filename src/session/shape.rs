@@ -1,8 +1,8 @@
 //! What RowDescription says of the rows that follow.
 
+use crate::sql::random_seed;
 use crate::wire::Reader;
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -121,7 +121,7 @@ thread_local! {
 impl Default for Read {
     fn default() -> Self {
         Self {
-            seed: RandomState::new().build_hasher().finish(),
+            seed: random_seed(),
             places: vec![None; PLACES],
         }
     }

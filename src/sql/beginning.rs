@@ -9,10 +9,10 @@
 
 use super::ending::{Ending, Literals, Same, shape};
 use super::normalise::Part;
+use super::random_seed;
 use super::rewrite::Rewriter;
 use memchr::memchr2_iter;
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// What a beginning ends with, and a blank before it.
@@ -28,7 +28,7 @@ const MAX_KEPT: usize = 1024 * 1024;
 
 thread_local! {
     /// A hash stands for a beginning: nobody is to make another one of the same hash.
-    static SEED: u64 = RandomState::new().build_hasher().finish();
+    static SEED: u64 = random_seed();
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 

@@ -34,7 +34,7 @@ pub use normalise::{Dialect, Digest, Part};
 pub use verb::{Class, Verb};
 
 use std::fmt;
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Identity of a statement: 64-bit XXH3 of the normalised text, printed as 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -70,6 +70,11 @@ impl Hasher for FingerprintHasher {
     fn write_u64(&mut self, value: u64) {
         self.0 = value;
     }
+}
+
+/// A seed that nobody outside can know, so that nobody can choose what falls together under a hash.
+pub fn random_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// A normalised text and what can be read from it. Made once per fingerprint and shared.

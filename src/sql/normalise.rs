@@ -110,6 +110,7 @@ impl Digest {
         self.comment.clear();
         self.parts.clear();
         self.rewriter.reset();
+        self.rewriter.trace().stop();
         let sql = &sql[..sql.len().min(MAX_LEXED)];
         let mut lexer = Lexer::new(sql, dialect.standard_conforming_strings);
         // End of the leading comments, once a token stands behind them.
@@ -119,15 +120,14 @@ impl Digest {
         let known = mark.map_or(Found::Nothing, |mark| {
             self.resume(sql, total, backslash, mark)
         });
-        let resumed = mark.filter(|_| known != Found::Nothing);
-        match resumed {
-            _ if known == Found::All => return,
-            Some(resumed) => {
-                lexer.position = resumed.word;
-                leading = Some(0);
-                mark = None;
-            }
-            None => self.rewriter.trace().stop(),
+        if known == Found::All {
+            return;
+        }
+        let resumed = mark.filter(|_| known == Found::Beginning);
+        if let Some(resumed) = resumed {
+            lexer.position = resumed.word;
+            leading = Some(0);
+            mark = None;
         }
         while let Some(token) = lexer.next() {
             match token.kind {
@@ -201,8 +201,6 @@ impl Digest {
         }
         if found == Found::Beginning && may_be_known {
             self.rewriter.start_trace();
-        } else {
-            self.rewriter.trace().stop();
         }
         found
     }

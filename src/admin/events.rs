@@ -89,6 +89,7 @@ impl Reader {
             return None;
         }
         self.next = now + INTERVAL;
+        self.shared.state.relay.catch_up().await;
         let (last, known) = (self.last, std::mem::take(&mut self.findings));
         let rendered = render(Arc::clone(&self.shared), move |shared| {
             written(shared, last, known)

@@ -1,6 +1,6 @@
 //! A source for tests: statistics behind a lock, as the profiler keeps them.
 
-use super::state::{AdminState, Check, Readiness, Settings};
+use super::state::{AdminState, CaughtUp, Check, Readiness, Settings};
 use crate::sql::{Fingerprint, Statement};
 use crate::stats::{
     BoundaryInfo, Filter, FindingEntry, Overview, RecentRequest, RouteEntry, SessionInfo, Snapshot,
@@ -87,6 +87,7 @@ pub(super) fn state_of(source: Fixture) -> AdminState {
     readiness.set_listening();
     AdminState {
         source: Arc::new(source),
+        relay: Arc::new(|| -> CaughtUp { Box::pin(async {}) }),
         readiness: Arc::new(readiness),
         health: Arc::new(|| -> Check { Box::pin(async { Ok(()) }) }),
         base: base(),

@@ -81,17 +81,19 @@ pub(super) async fn serve_within(
         stopping,
     });
     let router = Router::new()
-        .route("/", get(page::index))
-        .route("/page/{name}", get(page::file))
         .route("/metrics", get(metrics))
-        .route("/livez", get("alive\n"))
-        .route("/readyz", get(ready))
-        .route("/healthz", get(healthy))
         .route("/api/v1/overview", get(overview))
-        .route("/api/v1/events", get(events))
         .route("/api/v1/requests/{id}", get(request))
         .route("/api/v1/statements/{fingerprint}", get(statement))
         .route("/api/v1/{list}", get(list))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), caught_up))
+        // It catches up before each of its events.
+        .route("/api/v1/events", get(events))
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::file))
+        .route("/livez", get("alive\n"))
+        .route("/readyz", get(ready))
+        .route("/healthz", get(healthy))
         .fallback((StatusCode::NOT_FOUND, "Not found.\n"))
         .layer(from_fn_with_state(Arc::clone(&shared), guarded))
         .with_state(shared);
@@ -128,6 +130,12 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// What is told is all that was relayed before it was asked for.
+async fn caught_up(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    shared.state.relay.catch_up().await;
+    next.run(request).await
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

@@ -32,4 +32,4 @@ pub use catalogue::{ALL as METRICS, Spec};
 pub use exposition::Exposition;
 pub use http::serve;
 pub use metrics::Metrics;
-pub use state::{AdminState, Check, HealthCheck, Readiness, Settings};
+pub use state::{AdminState, CatchUp, CaughtUp, Check, HealthCheck, Readiness, Settings};

@@ -20,6 +20,8 @@ pub struct Settings {
 pub struct AdminState {
     /// The totals.
     pub source: Arc<dyn Source>,
+    /// To be waited for before the totals are read.
+    pub relay: Arc<dyn CatchUp>,
     /// Whether the proxy takes connections.
     pub readiness: Arc<Readiness>,
     /// Whether the server answers.
@@ -84,6 +86,21 @@ impl Readiness {
         } else {
             Err("not listening yet")
         }
+    }
+}
+
+/// Ready when the totals have all that was relayed before.
+pub type CaughtUp = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Has the totals catch up with what was relayed. Closures that return [`CaughtUp`] do that.
+pub trait CatchUp: Send + Sync {
+    /// Begins to.
+    fn catch_up(&self) -> CaughtUp;
+}
+
+impl<F: Fn() -> CaughtUp + Send + Sync> CatchUp for F {
+    fn catch_up(&self) -> CaughtUp {
+        self()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What runs on the two listeners. The one file above the edges that names the relay, the admin server and the
 //! profiler.
 
-use crate::admin::{self, AdminState, Check, HealthCheck, Readiness};
+use crate::admin::{self, AdminState, CatchUp, CaughtUp, Check, HealthCheck, Readiness};
 use crate::config::{Secrets, Settings, UpstreamList};
 use crate::explain::{self, Connecting};
 use crate::profiler::Profiler;
@@ -110,6 +110,16 @@ impl HealthCheck for Upstream {
     }
 }
 
+/// Its totals are the profiler's, which is shown what was relayed.
+struct Relay(Arc<proxy::Shared>);
+
+impl CatchUp for Relay {
+    fn catch_up(&self) -> CaughtUp {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { shared.catch_up.wait().await })
+    }
+}
+
 /// Forwards connections, on this thread and the others, until `draining` turns true, then lets open ones run up to
 /// `shutdown.grace`.
 pub async fn relay(
@@ -165,6 +175,7 @@ pub async fn admin(
     }
     let state = AdminState {
         source: shared.source(),
+        relay: Arc::new(Relay(Arc::clone(&shared.proxy))),
         readiness: Arc::clone(&shared.readiness),
         health: Arc::new(Upstream(Arc::clone(&shared.proxy))),
         base: shared.clock.time_of_day(At(0)),

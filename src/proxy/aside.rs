@@ -5,10 +5,13 @@
 //! under way is put aside. When there are [`CHUNKS`] of all connections of a thread, or [`DELAY`] has passed, they are a
 //! batch, which is looked at connection by connection while the next batch is filled: a slice for each [`SLICE`] chunks
 //! that come. To look at all of it at a stretch costs no more, but a thread that runs for long is one that the scheduler
-//! lets wait, and the connections with it. A connection's chunks are looked at in their order, each with the moment at
-//! which it was read; whoever asks a connection for something has them looked at first.
+//! lets wait, and the connections with it. A thread that took its time to fill a batch has time to look at it.
+//!
+//! A connection's chunks are looked at in their order, each with the moment at which it was read. Nobody can tell that they
+//! waited: whoever asks a connection for something has them looked at first, and so does whoever reads the totals.
 
 use crate::profiler::Turn;
+use crate::proxy::catch_up::Called;
 use crate::proxy::pulse::Beat;
 use crate::proxy::watch::{Guarded, Watch};
 use crate::session::At;
@@ -16,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
 use waiting::{Chunk, Chunks, Look, Place, Side, Waiting};
 
@@ -24,20 +28,38 @@ mod waiting;
 
 /// Chunks, and their bytes, of all connections of a thread that make a batch.
 const CHUNKS: usize = 512;
-const BYTES: usize = 256 * 1024;
+const BYTES: usize = 1024 * 1024;
 /// Where it is another thread's turn for long: chunks, and bytes, that are put aside before its end is waited for.
 const MOST: usize = 2048;
-const MOST_BYTES: usize = 512 * 1024;
+const MOST_BYTES: usize = 2 * BYTES;
 /// Chunks that are looked at at a stretch, in which the thread's connections wait.
 const SLICE: usize = 256;
-/// A longer chunk is looked at at once, bytes: it has work enough to fill the caches itself.
-const LONGEST: usize = 4 * 1024;
-/// How long a chunk waits for company, or for another thread's turn to be over.
-const DELAY: Duration = Duration::from_millis(20);
-const DELAY_NANOS: u64 = 1_000_000 * DELAY.as_millis() as u64;
-/// How long a batch may take to be looked at, where no chunks come that ask for the next slice. Both are rounded up to
-/// the periods of the pulse; together they are 55 ms at most. A scrape is that much behind.
+/// A chunk of so many bytes is looked at at once: it has work enough to fill the caches itself. PostgreSQL sends a large
+/// result in pieces of this size (`PQ_SEND_BUFFER_SIZE` in its `pqcomm.c`).
+const LONG: usize = 8 * 1024;
+/// How long a chunk waits for company.
+const DELAY: Duration = Duration::from_millis(200);
+const DELAY_NANOS: u64 = nanos(DELAY);
+/// A thread that fills a batch in less is a busy one.
+const BUSY_NANOS: u64 = nanos(Duration::from_millis(50));
+/// How long a batch may take to be looked at where no chunks come that ask for the next slice, and how long it waits
+/// for another thread's turn to be over. These times are rounded up to the periods of the pulse.
 const REST: Duration = Duration::from_millis(25);
+
+const fn nanos(time: Duration) -> u64 {
+    1_000_000 * time.as_millis() as u64
+}
+
+/// What came of an attempt to look at a slice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Looked {
+    /// It is another thread's turn.
+    NotYet,
+    /// The batch has more.
+    Slice,
+    /// That was the rest of the batch, or all of it.
+    All,
+}
 
 /// What one thread has put aside.
 pub(super) struct Aside {
@@ -61,46 +83,74 @@ impl Aside {
         }
     }
 
-    /// Looks at what is put aside when it is due. Never ends.
-    pub(super) async fn look(&self) {
+    /// Looks at what is put aside when it is due, or when it is called. Never ends.
+    pub(super) async fn look(&self, mut calls: UnboundedReceiver<Called>) {
         loop {
             tokio::select! {
-                () = self.due.notified() => {
-                    self.look_at_slice();
-                }
+                () = self.due.notified() => self.look_at_due().await,
                 () = self.beat.woken() => self.look_at_rest().await,
+                Some(_called) = calls.recv() => self.look_at_all().await,
             }
+        }
+    }
+
+    /// A slice, and where the thread has the time the rest of the batch.
+    async fn look_at_due(&self) {
+        loop {
+            let hurried = {
+                let waiting = &mut *lock(&self.waiting);
+                waiting.called = false;
+                if !waiting.is_under_way() && !is_due(waiting) {
+                    // It was looked at for another reason.
+                    return;
+                }
+                waiting.is_hurried(BUSY_NANOS)
+            };
+            if self.look_at_slice() != Looked::Slice || hurried {
+                return;
+            }
+            yield_now().await;
         }
     }
 
     /// The batch that is under way, and then the one behind it.
     async fn look_at_rest(&self) {
         for _ in 0..2 {
-            while self.look_at_slice() {
+            while self.look_at_slice() == Looked::Slice {
                 yield_now().await;
             }
         }
     }
 
-    /// True where the batch has more.
-    fn look_at_slice(&self) -> bool {
+    /// The same, however long it is another thread's turn.
+    async fn look_at_all(&self) {
+        for _ in 0..2 {
+            while self.look_at_slice() != Looked::All {
+                yield_now().await;
+            }
+        }
+    }
+
+    fn look_at_slice(&self) -> Looked {
         let waiting = &mut *lock(&self.waiting);
         waiting.called = false;
         let Some(_turn) = self.turn.take_if_free() else {
             // The next chunk calls again, if one comes before.
-            self.beat.want_instead(self.beat.after(DELAY));
-            return false;
+            self.beat.want_instead(self.beat.after(REST));
+            return Looked::NotYet;
         };
         let begins = !waiting.is_under_way();
         if begins {
             waiting.begin();
         }
         waiting.look(SLICE);
-        let is_under_way = waiting.is_under_way();
-        if begins && is_under_way {
+        if !waiting.is_under_way() {
+            return Looked::All;
+        }
+        if begins {
             self.beat.want_instead(self.beat.after(REST));
         }
-        is_under_way
+        Looked::Slice
     }
 
     /// A chunk was put aside.
@@ -223,7 +273,7 @@ impl<W: Watch> Watched<W> {
 
     /// False where a chunk is too long to be put aside, or must not wait.
     fn put(&mut self, chunk: &Chunk<'_>) -> bool {
-        if chunk.bytes.len() > LONGEST || !self.may_wait {
+        if chunk.bytes.len() >= LONG || !self.may_wait {
             return false;
         }
         let waiting = &mut *lock(&self.aside.waiting);

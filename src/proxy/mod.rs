@@ -24,8 +24,9 @@
 //!    taken for a slow query. If the client's socket failed, the chunk is shown all the same; the query did run.
 //!
 //! Both show a chunk *now or soon* (`aside.rs`): small ones of a session that is under way are put aside and looked at
-//! many at a time, at most 55 ms later, of all connections of a thread, since the caches are warm from the second on. Order, moments and
-//! answers to questions are as if each were looked at when it is shown.
+//! many at a time, of all connections of a thread, since the caches are warm from the second on: at most a quarter of a
+//! second later, or when the totals are read (`catch_up.rs`). Order, moments and answers to questions are as if each were
+//! looked at when it is shown.
 //!
 //! 3. **Alarm.** It is set when the tap first asks for it, and again only when it rings; queries leave it alone. Another
 //!    thread keeps it (`pulse.rs`): an event loop with a timer pays for it in each of its waits.
@@ -52,6 +53,7 @@
 mod address;
 mod alarm;
 mod aside;
+mod catch_up;
 mod clock;
 mod connection;
 mod listener;
@@ -73,6 +75,7 @@ mod watch;
 mod workers;
 
 pub use address::{Address, AddressError, ListenAddress, UpstreamAddress};
+pub use catch_up::CatchUp;
 pub use clock::Clock;
 pub use listener::{Inherited, Listener};
 pub use resolver::{Found, Resolver};

@@ -30,7 +30,7 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     let workers = Workers::new(threads, shared.profiler.turn());
     // Dropped, and so aborted, with this future.
-    let _running = workers.start();
+    let _running = workers.start(&shared.catch_up);
     accept_until(shutdown, &listener, &shared, &workers, &mut connections).await;
     shared.drain();
     // A client that comes now is refused by the kernel at once and may try elsewhere.

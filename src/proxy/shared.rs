@@ -1,6 +1,7 @@
 //! What all connections of a process share.
 
 use crate::profiler::Profiler;
+use crate::proxy::catch_up::CatchUp;
 use crate::proxy::clock::Clock;
 use crate::proxy::resolver::Resolver;
 use crate::proxy::servers::UpstreamList;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub shutdown: ShutdownSettings,
     /// The clock of every session.
     pub clock: Clock,
+    /// Has the profiler shown all that was relayed.
+    pub catch_up: CatchUp,
     /// `[client_tls]` and `[upstream_tls]`, with their certificates.
     pub tls: Tls,
     pub(super) resolver: Resolver,
@@ -79,6 +82,7 @@ impl Shared {
             settings,
             shutdown,
             clock,
+            catch_up: CatchUp::default(),
             tls: Tls::default(),
             resolver: Resolver::default(),
             places: Arc::new(Semaphore::new(places)),

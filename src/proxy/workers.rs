@@ -3,6 +3,7 @@
 use crate::profiler::Turn;
 use crate::proxy::alarm::{Alarm, Alarms};
 use crate::proxy::aside::Aside;
+use crate::proxy::catch_up::CatchUp;
 use crate::proxy::pulse::{Beat, Pulse};
 use std::future::Future;
 use std::sync::Arc;
@@ -114,14 +115,15 @@ impl Workers {
         }
     }
 
-    /// Has each of them look after what is put aside and what is due, until what is returned is dropped.
-    pub(super) fn start(&self) -> JoinSet<()> {
+    /// Has each of them look after what is put aside and what is due, and answer calls, until what is returned is dropped.
+    pub(super) fn start(&self, catch_up: &CatchUp) -> JoinSet<()> {
         let mut running = JoinSet::new();
         let pulse = Arc::clone(&self.pulse);
         running.spawn_on(async move { pulse.run().await }, &self.clock);
         for worker in &self.all {
             let (aside, alarms) = (Arc::clone(&worker.aside), Arc::clone(&worker.alarms));
-            running.spawn_on(async move { aside.look().await }, &worker.runtime);
+            let calls = catch_up.join();
+            running.spawn_on(async move { aside.look(calls).await }, &worker.runtime);
             running.spawn_on(async move { alarms.ring().await }, &worker.runtime);
         }
         running

@@ -5,7 +5,7 @@ use std::hint::black_box;
 /// A line of the processor's caches, bytes.
 const LINE: usize = 64;
 
-/// Like a vector that keeps its capacity, but what lies behind its end may be read: see [`Room::bring_near`].
+/// Like a vector that keeps its capacity, but what lies behind its end may be read: see [`bring_near`].
 #[derive(Default)]
 pub(super) struct Room<T> {
     /// As many as there is room for.
@@ -49,15 +49,20 @@ impl<T: Copy + Default> Room<T> {
         self.filled = end;
     }
 
-    /// Reads something of each line of the caches that the next so many values will be written to.
-    ///
-    /// What was written to long ago is far from the processor, and so few values at a time give it nothing to fetch
-    /// ahead: each write waits for its own. Here they wait together.
+    /// Brings near where the next so many values will be written to.
     pub(super) fn bring_near(&self, values: usize) {
         let next = self.values.get(self.filled..).unwrap_or_default();
-        for value in next.iter().take(values).step_by(LINE / size_of::<T>()) {
-            black_box(*value);
-        }
+        bring_near(next.get(..values).unwrap_or(next));
+    }
+}
+
+/// Reads something of each line of the caches that these values are in.
+///
+/// What was written long ago is far from the processor, and a few values at a time give it nothing to fetch ahead: each
+/// access waits for its own. Here they wait together.
+pub(super) fn bring_near<T: Copy>(values: &[T]) {
+    for value in values.iter().step_by(LINE / size_of::<T>()) {
+        black_box(*value);
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is put aside, and until when.
 
 use super::*;
+use crate::proxy::catch_up::CatchUp;
 use crate::proxy::clock::Clock;
 use crate::proxy::pulse::Pulse;
+use std::sync::mpsc;
 use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -58,6 +60,9 @@ impl Watch for Notes {
     }
 }
 
+/// A chunk that may wait, bytes: batches of it are full before they have too many chunks.
+const SHORT: usize = LONG / 2;
+
 fn aside(turn: Arc<Turn>) -> Arc<Aside> {
     beaten(turn).1
 }
@@ -72,7 +77,7 @@ fn beaten(turn: Arc<Turn>) -> (Arc<Pulse>, Arc<Aside>) {
 /// Looks as the thread does when the pulse has woken it.
 fn look(aside: &Aside) {
     for _ in 0..2 {
-        while aside.look_at_slice() {}
+        while aside.look_at_slice() == Looked::Slice {}
     }
 }
 
@@ -178,7 +183,7 @@ fn a_long_chunk_is_looked_at_at_once_and_behind_those_before_it() {
     let aside = aside(Arc::default());
     let (mut watched, notes) = open(&aside);
     watched.frontend(b"Q", At(1));
-    watched.backend(&[b'r'; LONGEST + 1], At(2), 0);
+    watched.backend(&[b'r'; LONG], At(2), 0);
     assert_eq!(notes.seen().len(), 2);
     assert_eq!(notes.seen()[0], "1 up Q");
     // What follows waits again.
@@ -193,23 +198,23 @@ fn many_bytes_are_looked_at_before_there_are_many_chunks() {
     let aside = aside(Arc::default());
     let (mut watched, notes) = open(&aside);
     let fill = |watched: &mut Watched<Notes>, bytes: usize| {
-        for _ in 0..bytes / LONGEST {
-            watched.frontend(&[b'q'; LONGEST], At(1));
+        for _ in 0..bytes / SHORT {
+            watched.frontend(&[b'q'; SHORT], At(1));
         }
     };
-    fill(&mut watched, BYTES - LONGEST);
+    fill(&mut watched, BYTES - SHORT);
     assert!(!look_if_due(&aside));
-    fill(&mut watched, LONGEST);
+    fill(&mut watched, SHORT);
     assert!(look_if_due(&aside));
-    assert_eq!(notes.seen().len(), BYTES / LONGEST);
+    assert_eq!(notes.seen().len(), BYTES / SHORT);
     // While it is another's turn there is room for more.
     let others = aside.turn.take();
-    fill(&mut watched, MOST_BYTES - LONGEST);
+    fill(&mut watched, MOST_BYTES - SHORT);
     look_if_due(&aside);
-    assert_eq!(notes.seen().len(), BYTES / LONGEST);
+    assert_eq!(notes.seen().len(), BYTES / SHORT);
     drop(others);
-    fill(&mut watched, LONGEST);
-    assert_eq!(notes.seen().len(), (BYTES + MOST_BYTES) / LONGEST);
+    fill(&mut watched, SHORT);
+    assert_eq!(notes.seen().len(), (BYTES + MOST_BYTES) / SHORT);
 }
 
 #[test]
@@ -316,7 +321,8 @@ async fn what_finds_no_company_is_looked_at_all_the_same() {
     let mut running = JoinSet::new();
     running.spawn(async move { pulse.run().await });
     let looking = Arc::clone(&aside);
-    running.spawn(async move { looking.look().await });
+    let calls = CatchUp::default().join();
+    running.spawn(async move { looking.look(calls).await });
     // One; some that come while a batch is under way, of which the rest comes with them; and one again.
     let all = 1 + CHUNKS + SLICE / 2;
     for (chunks, seen) in [(1, 1), (CHUNKS, 1 + SLICE), (SLICE / 2, all), (1, all + 1)] {
@@ -332,4 +338,57 @@ async fn what_finds_no_company_is_looked_at_all_the_same() {
         timeout(Duration::from_secs(20), looked).await.unwrap();
         assert!(chunks > 1 || began.elapsed() >= DELAY);
     }
+}
+
+#[tokio::test]
+async fn who_has_time_looks_at_a_whole_batch() {
+    for (nanos, looked) in [(BUSY_NANOS - 1, SLICE), (BUSY_NANOS, CHUNKS)] {
+        let aside = aside(Arc::default());
+        let (mut watched, notes) = open(&aside);
+        for chunk in 1..=CHUNKS {
+            assert!(!lock(&aside.waiting).called);
+            watched.frontend(b"Q", At(nanos * u64::from(chunk == CHUNKS)));
+        }
+        aside.look_at_due().await;
+        assert_eq!(notes.seen().len(), looked);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_late_begins_no_batch() {
+    let aside = aside(Arc::default());
+    let (mut watched, notes) = open(&aside);
+    for at in 0..CHUNKS as u64 {
+        watched.frontend(b"Q", At(at));
+    }
+    look(&aside);
+    watched.frontend(b"Q", At(CHUNKS as u64));
+    aside.look_at_due().await;
+    assert_eq!(notes.seen().len(), CHUNKS);
+}
+
+#[tokio::test]
+async fn who_calls_waits_until_all_has_been_looked_at() {
+    let turn = Arc::<Turn>::default();
+    let aside = aside(Arc::clone(&turn));
+    let (mut watched, notes) = open(&aside);
+    let catch_up = CatchUp::default();
+    let calls = catch_up.join();
+    let mut running = JoinSet::new();
+    let looking = Arc::clone(&aside);
+    running.spawn(async move { looking.look(calls).await });
+    for at in 0..CHUNKS as u64 + 1 {
+        watched.frontend(b"Q", At(at));
+    }
+    // It is another thread's turn, for a while.
+    let (taken, is_taken) = mpsc::channel();
+    let other = std::thread::spawn(move || {
+        let _turn = turn.take();
+        taken.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    });
+    is_taken.recv().unwrap();
+    catch_up.wait().await;
+    assert_eq!(notes.seen().len(), CHUNKS + 1);
+    other.join().unwrap();
 }

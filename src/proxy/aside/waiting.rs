@@ -3,7 +3,7 @@
 //! To put one aside touches the memory that the one before has touched, and nothing of its session's. There are two
 //! batches: one that is being filled, and the one before it, until all of that has been looked at.
 
-use super::room::Room;
+use super::room::{Room, bring_near};
 use crate::session::At;
 use std::mem::swap;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ struct Batch {
     bytes: Room<u8>,
     /// When its first chunk was read. That chunk itself has gone cold.
     began: At,
+    /// How long it took to be filled, nanoseconds; once it is under way.
+    filled_in: u64,
 }
 
 /// A connection that has chunks in a batch.
@@ -111,6 +113,15 @@ impl Waiting {
         !self.looking.chunks.is_empty()
     }
 
+    /// The batch that is under way, or that would be next, was filled in less than so many nanoseconds.
+    pub(super) fn is_hurried(&self, nanos: u64) -> bool {
+        let filled_in = match self.is_under_way() {
+            true => self.looking.filled_in,
+            false => self.filled_in(),
+        };
+        filled_in < nanos
+    }
+
     /// Chunks put aside since the last look, where that has left something of its batch.
     pub(super) fn since_look(&self) -> usize {
         match self.is_under_way() {
@@ -163,6 +174,7 @@ impl Waiting {
 
     /// What has been put aside is a batch that is under way, and the next one is being filled. None must be under way.
     pub(super) fn begin(&mut self) {
+        self.filling.filled_in = self.filled_in();
         swap(&mut self.filling, &mut self.looking);
         self.filling.number = self.looking.number + 1;
     }
@@ -256,6 +268,13 @@ pub(super) struct Chunks<'a> {
     bytes: &'a [u8],
 }
 
+impl<'a> Chunks<'a> {
+    fn bytes_of(&self, kept: &Kept) -> &'a [u8] {
+        let bytes = self.bytes.get(kept.start as usize..).unwrap_or_default();
+        bytes.get(..usize::from(kept.length)).unwrap_or_default()
+    }
+}
+
 impl<'a> Iterator for Chunks<'a> {
     type Item = Chunk<'a>;
 
@@ -263,10 +282,13 @@ impl<'a> Iterator for Chunks<'a> {
         let left = self.left.checked_sub(1)?;
         let kept = self.chunks.get(self.next as usize)?;
         (self.next, self.left) = (kept.next, left);
-        let bytes = self.bytes.get(kept.start as usize..).unwrap_or_default();
+        // It comes from afar while this one is looked at.
+        if let Some(next) = self.chunks.get(kept.next as usize) {
+            bring_near(self.bytes_of(next));
+        }
         Some(Chunk {
             side: kept.side,
-            bytes: bytes.get(..usize::from(kept.length)).unwrap_or_default(),
+            bytes: self.bytes_of(kept),
             at: kept.at,
             stalled: kept.stalled,
         })

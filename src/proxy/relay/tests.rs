@@ -1,6 +1,7 @@
 //! What the watcher sees and when: the parts of the relay that no peer can observe.
 
 use super::*;
+use crate::proxy::catch_up::CatchUp;
 use crate::proxy::watch::Guarded;
 use crate::proxy::workers::{Threads, Workers};
 use crate::stats::Traffic;
@@ -93,7 +94,7 @@ fn start(notes: Notes, linger: Duration) -> Setup {
     let watch = Guarded::new(notes.clone(), Arc::clone(&traffic), clock);
     let relay = async move {
         let workers = Workers::new(Threads::only_this(), &Arc::default());
-        let _running = workers.start();
+        let _running = workers.start(&CatchUp::default());
         let seat = workers.seat().unwrap();
         let relay = Relay {
             client: Stream::Unix(inner_client),

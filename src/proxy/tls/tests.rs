@@ -2,6 +2,7 @@
 
 use crate::profiler::Profiler;
 use crate::proxy::aside::Watched;
+use crate::proxy::catch_up::CatchUp;
 use crate::proxy::clock::Clock;
 use crate::proxy::pipe::Pipe;
 use crate::proxy::relay::{LINGER, Relay};
@@ -78,7 +79,7 @@ async fn the_last_bytes_leave_although_the_server_is_silent() {
     let watched = Arc::clone(&profiler);
     let relay = tokio::spawn(async move {
         let workers = Workers::new(Threads::only_this(), &Arc::default());
-        let _running = workers.start();
+        let _running = workers.start(&CatchUp::default());
         let seat = workers.seat().unwrap();
         let relay = Relay {
             client: Stream::Tls(Box::new(inner_client)),

@@ -108,6 +108,25 @@ async fn transactions_end_in_one_of_three_ways() {
 }
 
 #[tokio::test]
+async fn whoever_asks_is_told_of_every_query_that_has_been_answered() {
+    let (proxy, admin) = start().await;
+    let mut app = App::connect(&proxy).await;
+    for sent in (1..=9).step_by(3) {
+        app.query(&author(sent)).await;
+        let scrape = admin.scrape().await;
+        assert_eq!(scrape.sum("queries_total", &[]), f64::from(sent));
+        for (path, has) in [
+            ("/api/v1/statements", format!(r#""calls":{}"#, sent + 1)),
+            ("/api/v1/sessions", format!(r#""queries":{}"#, sent + 2)),
+        ] {
+            app.query(&author(sent)).await;
+            let answer = admin.get(path).await;
+            assert!(answer.contains(&has), "{path} without {has}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_pipeline_is_many_queries_on_the_wire_and_one_of_the_request() {
     let (proxy, admin) = start().await;
     let mut app = App::connect(&proxy).await;

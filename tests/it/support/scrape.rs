@@ -2,7 +2,7 @@
 
 use super::proxy::Proxy;
 use super::{eventually_async, within};
-use pgscope::admin::{AdminState, Check, Readiness, Settings, serve};
+use pgscope::admin::{AdminState, CaughtUp, Check, Readiness, Settings, serve};
 use pgscope::proxy::{Address, probe};
 use pgscope::session::At;
 use std::collections::BTreeMap;
@@ -32,9 +32,13 @@ impl Admin {
         let shared = proxy.shared_arc();
         let readiness = Readiness::default();
         readiness.set_listening();
-        let asked = Arc::clone(&shared);
+        let (asked, relay) = (Arc::clone(&shared), Arc::clone(&shared));
         let state = AdminState {
             source: Arc::clone(&shared.profiler) as _,
+            relay: Arc::new(move || -> CaughtUp {
+                let shared = Arc::clone(&relay);
+                Box::pin(async move { shared.catch_up.wait().await })
+            }),
             readiness: Arc::new(readiness),
             health: Arc::new(move || -> Check {
                 let shared = Arc::clone(&asked);

@@ -145,6 +145,11 @@ impl Aside {
         }
         waiting.look(SLICE);
         if !waiting.is_under_way() {
+            // What was wanted for this batch would cut the next one short.
+            match waiting.filled() {
+                (0, _) => self.beat.want_nothing(),
+                _ => self.beat.want_instead(self.beat.after(DELAY)),
+            }
             return Looked::All;
         }
         if begins {

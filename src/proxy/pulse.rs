@@ -132,6 +132,11 @@ impl Beat {
         self.call_if_sooner(at);
     }
 
+    /// What was wanted before is wanted no more.
+    pub(super) fn want_nothing(&self) {
+        self.own.next.store(NEVER, Ordering::SeqCst);
+    }
+
     /// To be called when it is known what is wanted: then the pulse either sees it or is called.
     fn call_if_sooner(&self, at: u64) {
         if at < self.pulse.until.load(Ordering::SeqCst) {

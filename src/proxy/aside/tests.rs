@@ -1,13 +1,10 @@
 //! What is put aside, and until when.
 
 use super::*;
-use crate::proxy::catch_up::CatchUp;
 use crate::proxy::clock::Clock;
 use crate::proxy::pulse::Pulse;
-use std::sync::mpsc;
-use std::time::Instant;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+
+mod times;
 
 /// Writes down what it is shown; panics when it is shown `BOOM`.
 #[derive(Clone, Default)]
@@ -312,83 +309,4 @@ fn a_panic_is_the_connections_own() {
     assert_eq!(good_notes.seen(), ["3 up Q"]);
     drop(bad);
     assert_eq!(bad_notes.seen(), ["panicked ", "close "]);
-}
-
-#[tokio::test]
-async fn what_finds_no_company_is_looked_at_all_the_same() {
-    let (pulse, aside) = beaten(Arc::default());
-    let (mut watched, notes) = open(&aside);
-    let mut running = JoinSet::new();
-    running.spawn(async move { pulse.run().await });
-    let looking = Arc::clone(&aside);
-    let calls = CatchUp::default().join();
-    running.spawn(async move { looking.look(calls).await });
-    // One; some that come while a batch is under way, of which the rest comes with them; and one again.
-    let all = 1 + CHUNKS + SLICE / 2;
-    for (chunks, seen) in [(1, 1), (CHUNKS, 1 + SLICE), (SLICE / 2, all), (1, all + 1)] {
-        let began = Instant::now();
-        for _ in 0..chunks {
-            watched.frontend(b"Q", At(0));
-        }
-        let looked = async {
-            while notes.seen().len() < seen {
-                yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(20), looked).await.unwrap();
-        assert!(chunks > 1 || began.elapsed() >= DELAY);
-    }
-}
-
-#[tokio::test]
-async fn who_has_time_looks_at_a_whole_batch() {
-    for (nanos, looked) in [(BUSY_NANOS - 1, SLICE), (BUSY_NANOS, CHUNKS)] {
-        let aside = aside(Arc::default());
-        let (mut watched, notes) = open(&aside);
-        for chunk in 1..=CHUNKS {
-            assert!(!lock(&aside.waiting).called);
-            watched.frontend(b"Q", At(nanos * u64::from(chunk == CHUNKS)));
-        }
-        aside.look_at_due().await;
-        assert_eq!(notes.seen().len(), looked);
-    }
-}
-
-#[tokio::test]
-async fn a_call_that_comes_late_begins_no_batch() {
-    let aside = aside(Arc::default());
-    let (mut watched, notes) = open(&aside);
-    for at in 0..CHUNKS as u64 {
-        watched.frontend(b"Q", At(at));
-    }
-    look(&aside);
-    watched.frontend(b"Q", At(CHUNKS as u64));
-    aside.look_at_due().await;
-    assert_eq!(notes.seen().len(), CHUNKS);
-}
-
-#[tokio::test]
-async fn who_calls_waits_until_all_has_been_looked_at() {
-    let turn = Arc::<Turn>::default();
-    let aside = aside(Arc::clone(&turn));
-    let (mut watched, notes) = open(&aside);
-    let catch_up = CatchUp::default();
-    let calls = catch_up.join();
-    let mut running = JoinSet::new();
-    let looking = Arc::clone(&aside);
-    running.spawn(async move { looking.look(calls).await });
-    for at in 0..CHUNKS as u64 + 1 {
-        watched.frontend(b"Q", At(at));
-    }
-    // It is another thread's turn, for a while.
-    let (taken, is_taken) = mpsc::channel();
-    let other = std::thread::spawn(move || {
-        let _turn = turn.take();
-        taken.send(()).unwrap();
-        std::thread::sleep(Duration::from_millis(20));
-    });
-    is_taken.recv().unwrap();
-    catch_up.wait().await;
-    assert_eq!(notes.seen().len(), CHUNKS + 1);
-    other.join().unwrap();
 }

@@ -210,12 +210,14 @@ impl Batch {
     fn look(&mut self, most: usize) {
         self.link();
         let mut left = most;
-        while self.next < self.connections.len() {
-            left = self.look_at(self.next, left);
-            if left == 0 {
+        while let Some(listed) = self.connections.get(self.next) {
+            if listed.first == NONE {
+                self.next += 1;
+            } else if left == 0 {
                 return;
+            } else {
+                left = self.look_at(self.next, left);
             }
-            self.next += 1;
         }
         self.connections.clear();
         (self.next, self.linked) = (0, 0);

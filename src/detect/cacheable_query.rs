@@ -33,7 +33,8 @@
 //!
 //! Others may write to the tables without passing pgscope, and the answer must not be old. Only the first 64 KiB of an answer,
 //! its size and its number of rows are compared. Left out are locks, cursors, empty answers, what asks for the time or for
-//! chance, the tables of sessions, users and permissions, and what is asked for one user (`user_id` and its like). Queries
+//! chance, the tables of sessions, users and permissions, and what is asked for one user (`user_id` and its like). It waits for
+//! writes on other connections: it tells of a query when that comes again two seconds after it has come often enough. Queries
 //! are remembered as they come, 4,096 at a time by statement and values; one that makes room for others begins anew, and
 //! counts in `table_evictions_total`. Tasks are left out, and so are requests whose limits are a guess.
 
@@ -56,6 +57,9 @@ const MAX_QUERIES: usize = 4096;
 const MAX_TABLES: usize = 1024;
 /// Statements whose last finding is remembered.
 const MAX_PACES: usize = 512;
+/// How much later than a query a write before it may be seen, nanoseconds: one on another connection is told when its
+/// request is closed (`request.idle_close`, 1 s), and connections are looked at up to a quarter of a second apart.
+const SETTLED: u64 = 2_000_000_000;
 /// Time of the server from which it is a mistake.
 const COSTLY: u64 = 1_000_000_000;
 /// Words of a statement whose answer changes by itself.
@@ -150,6 +154,8 @@ struct Seen {
     last_request: u64,
     answer: u64,
     nanos: u64,
+    /// When it had come often enough.
+    enough: Option<At>,
 }
 
 /// What the queries of a group have in common.
@@ -260,8 +266,16 @@ impl CacheableQuery {
         );
         let found =
             seen.calls >= settings.min_calls && seen.requests >= settings.min_requests && stable;
+        if !found {
+            seen.enough = None;
+            return None;
+        }
+        let enough = *seen.enough.get_or_insert(at);
         // Texts are looked through only where all else says yes; the pace of a volatile one is nobody else's.
-        if !found || !self.paces.get(of.hash).is_due(at) || is_volatile(&of.statement.text) {
+        if at.since(enough) < SETTLED
+            || !self.paces.get(of.hash).is_due(at)
+            || is_volatile(&of.statement.text)
+        {
             return None;
         }
         // What follows counts anew, from the answer at hand.

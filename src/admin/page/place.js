@@ -7,7 +7,8 @@ export const FILTERS = ["text", "route", "database", "verb", "detector", "durati
 const KNOWN = [...FILTERS, "order"];
 
 const listeners = [];
-let current = parse(location.hash);
+let arrived = location.hash;
+let current = parse(arrived);
 
 export function place() {
   return current;
@@ -50,10 +51,11 @@ export function go(change, { replace = false } = {}) {
   if (target === location.hash) return;
   if (replace) {
     history.replaceState(null, "", target);
-    arrive();
   } else {
     location.hash = target;
   }
+  // At once: the event comes later, and what is asked for until then starts from here.
+  arrive();
 }
 
 export function filterBy(change, options) {
@@ -62,6 +64,8 @@ export function filterBy(change, options) {
 }
 
 function arrive() {
+  if (location.hash === arrived) return;
+  arrived = location.hash;
   const before = current;
   current = parse(location.hash);
   for (const listener of listeners) listener(current, before);

@@ -33,10 +33,11 @@
 //!
 //! Others may write to the tables without passing pgscope, and the answer must not be old. Only the first 64 KiB of an answer,
 //! its size and its number of rows are compared. Left out are locks, cursors, empty answers, what asks for the time or for
-//! chance, the tables of sessions, users and permissions, and what is asked for one user (`user_id` and its like). It waits for
-//! writes on other connections: it tells of a query when that comes again two seconds after it has come often enough. Queries
-//! are remembered as they come, 4,096 at a time by statement and values; one that makes room for others begins anew, and
-//! counts in `table_evictions_total`. Tasks are left out, and so are requests whose limits are a guess.
+//! chance, the tables of sessions, users and permissions, and what is asked for one user (`user_id` and its like). A write
+//! counts when its transaction ends. It waits two seconds for those of other connections: it tells of a query when that comes
+//! again so long after it has come often enough. Queries are remembered as they come, 4,096 at a time by statement and
+//! values; one that makes room for others begins anew, and counts in `table_evictions_total`. Tasks are left out, and so are
+//! requests whose limits are a guess.
 
 use super::monitor::{
     Generations, Monitor, Observed, Pace, What, check_least, check_percent, is_share,
@@ -44,7 +45,7 @@ use super::monitor::{
 use super::{Allow, Evidence, Finding, Severity, accuse};
 use crate::request::{Confidence, Entry, Group, Kind, Request};
 use crate::session::At;
-use crate::sql::{Statement, Verb};
+use crate::sql::{Facts, Statement, Verb};
 use crate::units::Period;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -57,8 +58,8 @@ const MAX_QUERIES: usize = 4096;
 const MAX_TABLES: usize = 1024;
 /// Statements whose last finding is remembered.
 const MAX_PACES: usize = 512;
-/// How much later than a query a write before it may be seen, nanoseconds: one on another connection is told when its
-/// request is closed (`request.idle_close`, 1 s), and connections are looked at up to a quarter of a second apart.
+/// How much later than a query a write before it may be seen, nanoseconds: connections are looked at up to a quarter of a
+/// second apart, and by threads that may have to wait for a processor.
 const SETTLED: u64 = 2_000_000_000;
 /// Time of the server from which it is a mistake.
 const COSTLY: u64 = 1_000_000_000;
@@ -172,7 +173,7 @@ pub(super) struct CacheableQuery {
     settings: Settings,
     queries: Generations<u64, Seen>,
     written: Generations<u64, Option<At>>,
-    /// Before this moment any table may have been written: one that was is forgotten.
+    /// Up to this moment any table may have been written: one that was is forgotten or not told.
     unknown_before: At,
     forgotten: u64,
     paces: Generations<u64, Pace>,
@@ -192,24 +193,17 @@ impl CacheableQuery {
         }
     }
 
-    /// Notes what a request wrote: a whole request at a time, since its answers are judged after it.
-    fn note_writes(&mut self, request: &Request) {
-        let database = xxh3_64(request.database.as_bytes());
-        for group in &request.groups {
-            let facts = &group.statement.facts;
-            // CREATE, ALTER, DROP, LOCK, REFRESH and CALL may change what a table holds as well.
-            if facts.is_read() || facts.verb == Verb::Explain {
-                continue;
-            }
-            for table in super::tables(facts) {
-                let last = self.written.get(table_key(database, table));
-                *last = (*last).max(Some(request.closed));
-            }
+    /// `facts`: none where any table may have been written.
+    fn note_write(&mut self, at: At, database: &str, facts: Option<&Facts>) {
+        let database = xxh3_64(database.as_bytes());
+        for table in facts.into_iter().flat_map(super::tables) {
+            let last = self.written.get(table_key(database, table));
+            *last = (*last).max(Some(at));
         }
         let (_, forgotten) = self.written.size();
-        if forgotten > self.forgotten {
+        if facts.is_none() || forgotten > self.forgotten {
             self.forgotten = forgotten;
-            self.unknown_before = self.unknown_before.max(request.closed);
+            self.unknown_before = self.unknown_before.max(at);
         }
     }
 
@@ -233,17 +227,25 @@ impl CacheableQuery {
         request.groups.iter().map(&mut watched).collect()
     }
 
-    fn note(&mut self, at: At, closed: At, of: &Watched<'_>, entry: &Entry) -> Option<Seen> {
+    fn note(&mut self, at: At, opened: At, of: &Watched<'_>, entry: &Entry) -> Option<Seen> {
         let key = of.hash.rotate_left(17) ^ entry.literals;
         let seen = self.queries.get(key);
-        let written = self.unknown_before > seen.since || of.written >= Some(seen.since);
+        let unknown_before = self.unknown_before;
+        let written_since = |since| unknown_before >= since || of.written >= Some(since);
+        if written_since(opened) {
+            // Before this query or after: the next request will show.
+            *seen = Seen::default();
+            return None;
+        }
         let settings = &self.settings;
         let serial = self.serial;
         let answer = entry.digest ^ entry.bytes.rotate_left(32) ^ u64::from(entry.rows);
-        if written || seen.calls == 0 || at.since(seen.since) > settings.window.nanos() {
-            // A write of this request may have come before this query or after: the next one will show.
+        if seen.calls == 0
+            || written_since(seen.since)
+            || at.since(seen.since) > settings.window.nanos()
+        {
             *seen = Seen {
-                since: at.max(closed),
+                since: opened,
                 answer,
                 calls: 1,
                 requests: 1,
@@ -339,11 +341,12 @@ impl Monitor for CacheableQuery {
     }
 
     fn observe(&mut self, seen: &Observed<'_>, findings: &mut Vec<Finding>) {
-        let What::Request(request) = seen.what else {
-            return;
+        let request = match seen.what {
+            What::Request(request) => request,
+            What::Wrote { database, facts } => return self.note_write(seen.at, database, facts),
+            _ => return,
         };
         self.serial += 1;
-        self.note_writes(request);
         if request.boundary.confidence() < Confidence::Medium || request.kind == Kind::Task {
             return;
         }
@@ -353,7 +356,7 @@ impl Monitor for CacheableQuery {
             let Some(Some(of)) = watched.get(usize::from(entry.group)) else {
                 continue;
             };
-            let Some(found) = self.note(seen.at, request.closed, of, entry) else {
+            let Some(found) = self.note(seen.at, request.opened, of, entry) else {
                 continue;
             };
             let statement = of.statement;

@@ -4,7 +4,7 @@ use super::plan::Explained;
 use super::{Cause, Evidence, Finding, Severity};
 use crate::request::{Boundary, Request, Usage};
 use crate::session::{At, SqlState};
-use crate::sql::FingerprintHasher;
+use crate::sql::{Facts, FingerprintHasher};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash};
 
@@ -63,6 +63,13 @@ pub enum What<'a> {
     MaxConnections(u32),
     /// A request was closed.
     Request(&'a Request),
+    /// What tables hold may have changed: a statement that is no query has ended, or the transaction that it was part of.
+    Wrote {
+        /// Database.
+        database: &'a str,
+        /// Of the statement; none where there were more than are remembered.
+        facts: Option<&'a Facts>,
+    },
     /// A connection ended.
     Closed(&'a Connection),
     /// The server explained a statement; only where `[explain]` is enabled.

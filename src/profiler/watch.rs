@@ -1,6 +1,7 @@
 //! What the profiler keeps of one connection beside its decoder.
 
 mod ending;
+mod writes;
 
 use super::notice::{Reported, ends_connection, finish, health_checks, notice, observed, open};
 use super::standing::Standing;
@@ -12,6 +13,7 @@ use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionS
 use crate::sql::{Class as Whose, Statement, Verb};
 use crate::stats::{OTHER, QuerySample, SessionKey, TransactionOutcome};
 use std::sync::Arc;
+use writes::Writes;
 
 /// Filled in once the server has let the client in.
 struct Known {
@@ -30,6 +32,8 @@ pub(super) struct Watch {
     known: Option<Known>,
     ready: At,
     transaction: Option<Transaction>,
+    /// Of that transaction, or of the one that ends with the next ReadyForQuery.
+    writes: Writes,
     queries: u64,
     /// Of the last query.
     verb: Option<Verb>,
@@ -56,6 +60,7 @@ impl Watch {
             known: None,
             ready: opened,
             transaction: None,
+            writes: Writes::default(),
             queries: 0,
             verb: None,
             inspected: 0,
@@ -223,6 +228,11 @@ impl Watch {
         let ended = health_checks(&mut self.health_checks, query, whose, pause, settings);
         shared.stats.health_checks(known.key, ended);
         let failed = query.status_before == TransactionStatus::Failed;
+        if let Some(statement) = &statement
+            && statement.facts.may_change_tables()
+        {
+            self.wrote(statement, query.finished, shared);
+        }
         self.transaction_step(query, whose, error, failed, shared);
         let slow = !query.copy && nanos.saturating_sub(query.stalled) >= shared.slow_nanos;
         let Some(known) = &mut self.known else { return };
@@ -300,6 +310,9 @@ impl Watch {
         }
         self.ready = at;
         known.tracker.ready(at);
+        if status == TransactionStatus::Idle {
+            self.tell_writes(at, shared);
+        }
         self.standing.ready(self.queries, status);
     }
 
@@ -338,6 +351,7 @@ impl Watch {
                     &mut known.tracker,
                     &mut shared.stats,
                 );
+                self.tell_writes(query.finished, shared);
             }
             _ => {}
         }

@@ -133,6 +133,13 @@ impl Facts {
         query && !self.with_write
     }
 
+    /// What a table holds may be another thing after the statement: it is no query, and names a table. CREATE, ALTER, DROP,
+    /// LOCK, REFRESH and CALL as well as what changes rows.
+    pub fn may_change_tables(&self) -> bool {
+        let names_one = !self.table.is_empty() || !self.tables.is_empty();
+        names_one && !self.is_read()
+    }
+
     /// The statement changes rows: INSERT, UPDATE, DELETE, MERGE, TRUNCATE or `COPY … FROM`, or a query with one of
     /// the first four in its WITH.
     pub fn is_write(&self) -> bool {

@@ -7,6 +7,7 @@ use super::super::{Connection, Detectors, Observed, Settings, Severity, What};
 use super::*;
 use crate::request::{Boundary, Request, Usage};
 use crate::session::{At, SqlState};
+use crate::sql::Facts;
 
 const MILLISECOND: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MILLISECOND;
@@ -84,7 +85,16 @@ impl Deployment {
         let mut request: Request = scenario.request();
         request.opened = self.now;
         request.closed = self.wait(20).now;
+        for facts in (request.groups.iter().map(|group| &group.statement.facts))
+            .filter(|facts| facts.may_change_tables())
+        {
+            self.wrote(&request.database, Some(facts));
+        }
         self.see(What::Request(&request));
+    }
+
+    fn wrote(&mut self, database: &str, facts: Option<&Facts>) {
+        self.see(What::Wrote { database, facts });
     }
 }
 

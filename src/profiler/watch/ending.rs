@@ -50,6 +50,8 @@ impl Watch {
     }
 
     pub fn close(&mut self, at: At, shared: &mut Shared) {
+        // The answer to a COMMIT may be what was lost.
+        self.tell_writes(at, shared);
         if let Some(known) = &mut self.known {
             if let Some(transaction) = self.transaction.take() {
                 transaction.end(

@@ -136,6 +136,27 @@ fn a_write_in_between_that_is_seen_behind_the_queries_counts() {
     assert_eq!(it.findings, []);
 }
 
+/// A transaction that goes on, or whose request does, ends all the same; one may write more than is remembered.
+#[test]
+fn a_write_counts_when_its_transaction_ends() {
+    for (write, expected) in [
+        ("UPDATE shop_category SET name = ?", 0),
+        ("UPDATE shop_book SET title = ?", 1),
+        ("", 0),
+    ] {
+        let facts = (!write.is_empty()).then(|| Facts::read(write));
+        let mut it = Deployment::watched_by("cacheable_query");
+        for number in 0..40 {
+            it.serve(Scenario::new().run(categories(), 7, 12));
+            if number % 10 == 9 {
+                it.wrote(&Scenario::new().request().database, facts.as_ref());
+            }
+            it.wait(480);
+        }
+        assert_eq!(it.findings.len(), expected, "{write}");
+    }
+}
+
 /// Thousands of other queries in between push it out of the bounded table: nothing is claimed, and the loss is counted.
 #[test]
 fn the_tables_of_monitors_are_bounded_and_count_what_they_lose() {

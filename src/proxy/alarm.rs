@@ -2,7 +2,7 @@
 
 use crate::proxy::pulse::Beat;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use std::time::Duration;
 /// Alarms that are set. As many as there are connections.
 pub(super) struct Alarms {
     beat: Beat,
+    /// Those that were due in this period or before have rung.
+    rung: AtomicU64,
     set: Mutex<Set>,
 }
 
@@ -18,14 +20,13 @@ type Place = (u64, u64);
 
 #[derive(Default)]
 struct Set {
-    waiting: BTreeMap<Place, (Waker, Arc<AtomicBool>)>,
+    waiting: BTreeMap<Place, Waker>,
     next_number: u64,
 }
 
 /// One connection's. Rings once, some milliseconds late at most; then it is off.
 pub(super) struct Alarm {
     alarms: Arc<Alarms>,
-    rang: Arc<AtomicBool>,
     place: Option<Place>,
 }
 
@@ -33,6 +34,7 @@ impl Alarms {
     pub(super) fn new(beat: Beat) -> Self {
         Self {
             beat,
+            rung: AtomicU64::new(0),
             set: Mutex::default(),
         }
     }
@@ -41,7 +43,6 @@ impl Alarms {
     pub(super) fn alarm(self: &Arc<Self>) -> Alarm {
         Alarm {
             alarms: Arc::clone(self),
-            rang: Arc::default(),
             place: None,
         }
     }
@@ -58,12 +59,11 @@ impl Alarms {
     fn ring_due(&self) {
         let now = self.beat.now();
         let mut set = self.lock();
+        self.rung.store(now, Ordering::Release);
         while let Some(first) = set.waiting.first_entry()
             && first.key().0 <= now
         {
-            let (waker, rang) = first.remove();
-            rang.store(true, Ordering::Release);
-            waker.wake();
+            first.remove().wake();
         }
         let next = set.waiting.first_key_value();
         if let Some((place, _)) = next {
@@ -88,8 +88,7 @@ impl Alarm {
         let mut set = self.alarms.lock();
         let place = (at, set.next_number);
         set.next_number += 1;
-        let entry = (waker.clone(), Arc::clone(&self.rang));
-        set.waiting.insert(place, entry);
+        set.waiting.insert(place, waker.clone());
         drop(set);
         self.place = Some(place);
         self.alarms.beat.want(at);
@@ -97,19 +96,14 @@ impl Alarm {
 
     /// True once when the time is up.
     pub(super) fn rings(&mut self) -> bool {
-        // Asked for each chunk, and nearly always in vain: a load holds nothing up.
-        let rings = self.is_set() && self.rang.load(Ordering::Acquire);
-        if rings {
-            self.rang.store(false, Ordering::Relaxed);
-            self.place = None;
-        }
-        rings
+        // Asked for each chunk, and nearly always in vain: what all alarms share is in the caches.
+        let rung = self.alarms.rung.load(Ordering::Acquire);
+        self.place.take_if(|(at, _)| *at <= rung).is_some()
     }
 
     fn clear(&mut self) {
         if let Some(place) = self.place.take() {
             self.alarms.lock().waiting.remove(&place);
-            self.rang.store(false, Ordering::Release);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a scrape costs with every table full: the copy under the lock, and the text.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pgscope::admin::{Exposition, Metrics};
+use pgscope::admin::Metrics;
 use pgscope::finding::{Evidence, Severity};
 use pgscope::request::{Boundary, Kind, Request};
 use pgscope::session::At;
@@ -11,7 +11,6 @@ use pgscope::stats::{
     RouteEntry, SessionInfo, Settings, Snapshot, Source, StatementDetail, StatementEntry, Stats,
     Summary, Traffic,
 };
-use prometheus::{Encoder, Registry, TextEncoder};
 use std::hint::black_box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -152,34 +151,20 @@ fn full() -> Full {
 
 fn scrape(criterion: &mut Criterion) {
     let source: Arc<dyn Source> = Arc::new(full());
-    let registry = Registry::new();
-    let registered = Metrics::new(Arc::clone(&source), Arc::default())
-        .and_then(|metrics| registry.register(Box::new(metrics)));
-    fn encode(registry: &Registry, encoder: &impl Encoder) -> prometheus::Result<Vec<u8>> {
+    let metrics = Metrics::new(Arc::clone(&source), Arc::default());
+    let write = || {
         let mut text = Vec::new();
-        encoder.encode(&registry.gather(), &mut text)?;
-        Ok(text)
-    }
-    let (Ok(()), Ok(text)) = (registered, encode(&registry, &Exposition)) else {
+        metrics.write(&mut text).map(|()| text)
+    };
+    let Ok(text) = write() else {
         panic!("no metrics");
     };
-    let text = String::from_utf8_lossy(&text);
-    let series = text.lines().filter(|line| !line.starts_with('#')).count();
     let mut group = criterion.benchmark_group("scrape");
     group.bench_function("snapshot, under the lock", |bencher| {
         bencher.iter(|| black_box(source.snapshot()));
     });
-    group.throughput(Throughput::Elements(series as u64));
-    group.bench_function("collect", |bencher| {
-        bencher.iter(|| black_box(registry.gather()))
-    });
     group.throughput(Throughput::Bytes(text.len() as u64));
-    group.bench_function("whole", |bencher| {
-        bencher.iter(|| black_box(encode(&registry, &Exposition)))
-    });
-    group.bench_function("whole, with the encoder of the client library", |bencher| {
-        bencher.iter(|| black_box(encode(&registry, &TextEncoder::new())))
-    });
+    group.bench_function("whole", |bencher| bencher.iter(|| black_box(write())));
     group.finish();
 }
 

@@ -141,6 +141,8 @@ pub use specs::*;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use prometheus::core::Desc;
+    use std::collections::{HashMap, HashSet};
 
     #[test]
     fn names_follow_the_conventions_of_prometheus() {
@@ -153,7 +155,12 @@ mod tests {
             );
             assert!(spec.labels.is_sorted(), "{}", spec.name);
             assert!(spec.help.ends_with('.'), "{}", spec.name);
+            let labels = spec.labels.iter().map(|label| (*label).to_owned());
+            let (name, help) = (format!("pgscope_{}", spec.name), spec.help.to_owned());
+            assert!(Desc::new(name, help, labels.collect(), HashMap::new()).is_ok());
         }
+        let names: HashSet<_> = ALL.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), ALL.len());
     }
 
     /// Rows of the tables in docs/metrics.md: name, type, labels.

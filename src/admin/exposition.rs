@@ -1,54 +1,81 @@
-//! Prometheus' text format for the families of the client library: the same bytes as its own [`TextEncoder`], in a
-//! fraction of the time (`benches/scrape.rs`). The labels of a histogram are written once and not once a bucket, bounds
-//! of buckets are known from the metric before, and whole numbers are formatted as such.
+//! Prometheus' text format for the metrics of the client library: the same bytes as its own [`TextEncoder`], in a
+//! fraction of the time (`benches/scrape.rs`), and metric by metric, so that a family need not be in memory. The labels
+//! of a histogram are written once and not once a bucket, bounds of buckets are known from the metric before, and whole
+//! numbers are formatted as such.
 //!
 //! Source: Prometheus documentation, "Exposition formats".
 
 use prometheus::proto::{Histogram, LabelPair, Metric, MetricFamily, MetricType};
-use prometheus::{Encoder, TEXT_FORMAT, TextEncoder};
-use std::io::Write;
+use prometheus::{Encoder, TextEncoder};
+use std::io::{self, Write};
 
 /// Whole numbers below it are exact in an `f64`, and written as integers are.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The encoder of `/metrics`.
-pub struct Exposition;
+/// Writes metrics one behind the other, those of a family behind its head.
+pub(super) struct Exposition<W> {
+    writer: W,
+    lines: Lines,
+}
 
-impl Encoder for Exposition {
-    fn encode<W: Write>(
-        &self,
-        families: &[MetricFamily],
-        writer: &mut W,
-    ) -> prometheus::Result<()> {
-        let mut lines = Lines::default();
-        for family in families {
-            let Some(kind) = kind(family) else {
-                TextEncoder::new().encode(std::slice::from_ref(family), writer)?;
-                continue;
-            };
-            lines.head(family, kind);
-            for metric in family.get_metric() {
-                lines.metric(family, metric);
-                writer.write_all(&lines.text)?;
-                lines.text.clear();
-            }
+impl<W: Write> Exposition<W> {
+    /// Nothing is written yet.
+    pub(super) fn new(writer: W) -> Self {
+        Self {
+            writer,
+            lines: Lines::default(),
+        }
+    }
+
+    /// Begins a family; the type is one of those that [`name_of`] knows.
+    pub(super) fn head(&mut self, name: &str, help: &str, kind: MetricType) -> io::Result<()> {
+        self.lines
+            .head(name, help, name_of(kind).unwrap_or("untyped"));
+        self.write()
+    }
+
+    /// A metric of the family of this name.
+    pub(super) fn metric(
+        &mut self,
+        name: &str,
+        kind: MetricType,
+        metric: &Metric,
+    ) -> io::Result<()> {
+        self.lines.metric(name, kind, metric);
+        self.write()
+    }
+
+    /// A whole family, by the library where it is of a kind that pgscope has none of.
+    pub(super) fn family(&mut self, family: &MetricFamily) -> prometheus::Result<()> {
+        if !is_usual(family) {
+            return TextEncoder::new().encode(std::slice::from_ref(family), &mut self.writer);
+        }
+        let (name, kind) = (family.name(), family.get_field_type());
+        self.head(name, family.help(), kind)?;
+        for metric in family.get_metric() {
+            self.metric(name, kind, metric)?;
         }
         Ok(())
     }
 
-    fn format_type(&self) -> &str {
-        TEXT_FORMAT
+    fn write(&mut self) -> io::Result<()> {
+        let written = self.writer.write_all(&self.lines.text);
+        self.lines.text.clear();
+        written
     }
 }
 
-/// The type as the format names it; `None` for what pgscope has none of and leaves to the library.
-fn kind(family: &MetricFamily) -> Option<&'static str> {
+fn is_usual(family: &MetricFamily) -> bool {
     let metrics = family.get_metric();
-    let is_usual = !metrics.is_empty() && !family.name().is_empty();
-    if !is_usual || metrics.iter().any(|metric| metric.timestamp_ms() != 0) {
-        return None;
-    }
-    match family.get_field_type() {
+    !metrics.is_empty()
+        && !family.name().is_empty()
+        && name_of(family.get_field_type()).is_some()
+        && metrics.iter().all(|metric| metric.timestamp_ms() == 0)
+}
+
+/// The type as the format names it; `None` for what is left to the library.
+fn name_of(kind: MetricType) -> Option<&'static str> {
+    match kind {
         MetricType::COUNTER => Some("counter"),
         MetricType::GAUGE => Some("gauge"),
         MetricType::HISTOGRAM => Some("histogram"),
@@ -68,20 +95,18 @@ struct Lines {
 }
 
 impl Lines {
-    fn head(&mut self, family: &MetricFamily, kind: &str) {
-        let name = family.name();
-        if !family.help().is_empty() {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        if !help.is_empty() {
             self.put(&["# HELP ", name, " "]);
-            escape(&mut self.text, family.help(), false);
+            escape(&mut self.text, help, false);
             self.put(&["\n"]);
         }
         self.put(&["# TYPE ", name, " ", kind, "\n"]);
     }
 
-    fn metric(&mut self, family: &MetricFamily, metric: &Metric) {
+    fn metric(&mut self, name: &str, kind: MetricType, metric: &Metric) {
         self.set_labels(metric.get_label());
-        let name = family.name();
-        match family.get_field_type() {
+        match kind {
             MetricType::HISTOGRAM => self.histogram(name, metric.get_histogram()),
             MetricType::GAUGE => self.sample(name, "", metric.get_gauge().get_value()),
             _ => self.sample(name, "", metric.get_counter().get_value()),
@@ -270,7 +295,8 @@ mod tests {
         #[test]
         fn it_writes_what_the_library_writes(families in proptest::collection::vec(family(), 0..4)) {
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            prop_assert!(Exposition.encode(&families, &mut ours).is_ok());
+            let mut exposition = Exposition::new(&mut ours);
+            prop_assert!(families.iter().all(|family| exposition.family(family).is_ok()));
             prop_assert!(TextEncoder::new().encode(&families, &mut theirs).is_ok());
             prop_assert_eq!(String::from_utf8(ours), String::from_utf8(theirs));
         }
@@ -280,6 +306,6 @@ mod tests {
     fn a_family_without_metrics_is_refused_as_by_the_library() {
         let mut family = MetricFamily::default();
         family.set_name("empty".into());
-        assert!(Exposition.encode(&[family], &mut Vec::new()).is_err());
+        assert!(Exposition::new(Vec::new()).family(&family).is_err());
     }
 }

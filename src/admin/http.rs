@@ -23,7 +23,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::StreamExt;
 use futures_util::stream::{iter, poll_fn};
-use prometheus::{Encoder, Registry, TEXT_FORMAT};
+use prometheus::TEXT_FORMAT;
+use prometheus::core::Collector;
 use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, Write};
@@ -39,8 +40,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     pub(super) state: AdminState,
     guard: Guard,
-    registry: Registry,
-    pace: Arc<Pace>,
+    metrics: Metrics,
+    process: ProcessMetrics,
+    pace: Pace,
     renderer: Renderer,
     /// Places for event streams.
     pub(super) streams: Arc<Semaphore>,
@@ -65,17 +67,17 @@ pub(super) async fn serve_within(
 ) -> io::Result<()> {
     let hosts = &state.settings.allowed_hosts;
     let guard = Guard::new(listener.local_addr()?, hosts, state.token.as_deref());
-    let (registry, pace) = registry(&state).map_err(io::Error::other)?;
     let (stop, stopping) = watch::channel(false);
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
     };
     let shared = Arc::new(Shared {
+        metrics: Metrics::new(Arc::clone(&state.source), Arc::clone(&state.upstreams)),
+        process: ProcessMetrics::new(),
+        pace: Pace::new(Arc::clone(&state.source)),
         state,
         guard,
-        registry,
-        pace,
         renderer: Renderer::start()?,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stopping,
@@ -99,15 +101,6 @@ pub(super) async fn serve_within(
         .with_state(shared);
     server::run(listener, router, limits, shutdown).await;
     Ok(())
-}
-
-fn registry(state: &AdminState) -> prometheus::Result<(Registry, Arc<Pace>)> {
-    let registry = Registry::new();
-    let metrics = Metrics::new(Arc::clone(&state.source), Arc::clone(&state.upstreams))?;
-    let pace = metrics.pace();
-    registry.register(Box::new(metrics))?;
-    registry.register(Box::new(ProcessMetrics::new()))?;
-    Ok((registry, pace))
 }
 
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -168,10 +161,10 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let worker = Arc::clone(&shared);
     let mut pieces = shared.renderer.pieces(move |outlet| {
         let mut writer = Pieces::new(outlet, &worker.pace);
-        // One family after the other, each gone when it is written.
-        for family in worker.registry.gather() {
-            let encoded = Exposition.encode(&[family], &mut writer);
-            encoded.map_err(io::Error::other)?;
+        worker.metrics.write(&mut writer)?;
+        let mut exposition = Exposition::new(&mut writer);
+        for family in worker.process.collect() {
+            exposition.family(&family).map_err(io::Error::other)?;
         }
         writer.flush()
     });

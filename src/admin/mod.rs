@@ -29,7 +29,6 @@ mod fixture;
 mod tests;
 
 pub use catalogue::{ALL as METRICS, Spec};
-pub use exposition::Exposition;
 pub use http::serve;
 pub use metrics::Metrics;
 pub use state::{AdminState, CatchUp, CaughtUp, Check, HealthCheck, Readiness, Settings};

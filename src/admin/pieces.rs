@@ -5,8 +5,11 @@ use bytes::Bytes;
 use std::io::{self, Write};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Bytes of a piece: what the text encoder writes in some tens of microseconds.
-const PIECE: usize = 32 * 1024;
+/// Bytes of a piece. Each wakes the thread that sends it and the reader, who may be on the same machine.
+const PIECE: usize = 64 * 1024;
+
+/// Bytes between two steps of the pace: what is written in some tens of microseconds.
+const STEP: usize = 16 * 1024;
 
 /// Where the pieces of an answer go; an error ends the answer in its middle, which its reader notices.
 pub(super) type Outlet = UnboundedSender<io::Result<Bytes>>;
@@ -35,7 +38,11 @@ impl Write for Pieces<'_> {
         if self.piece.len() + bytes.len() > PIECE {
             self.flush()?;
         }
+        let before = self.piece.len() / STEP;
         self.piece.extend_from_slice(bytes);
+        if self.piece.len() / STEP > before {
+            self.pace.step();
+        }
         Ok(bytes.len())
     }
 
@@ -45,9 +52,7 @@ impl Write for Pieces<'_> {
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
         let sent = self.outlet.send(Ok(piece.into()));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        self.pace.step();
-        Ok(())
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     }
 }
 

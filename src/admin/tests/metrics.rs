@@ -9,13 +9,11 @@ use crate::sql::{Fingerprint, Statement, Verb};
 use crate::stats::{
     FindingRow, QuerySample, Settings, Source, Stage, Stats, TransactionOutcome, Upstreams,
 };
-use prometheus::{Registry, TextEncoder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Series of a scrape with their values; a series twice is an error, as it is for Prometheus.
 fn scrape(source: Fixture) -> BTreeMap<String, f64> {
-    let registry = Registry::new();
     let upstreams = Upstreams::new(
         ["db:5432", "standby:5432", "later:5432"]
             .map(str::to_owned)
@@ -23,11 +21,10 @@ fn scrape(source: Fixture) -> BTreeMap<String, f64> {
     );
     upstreams.set(0, false);
     upstreams.set(1, true);
-    let metrics = Metrics::new(Arc::new(source), Arc::new(upstreams)).unwrap();
-    registry.register(Box::new(metrics)).unwrap();
-    let text = TextEncoder::new()
-        .encode_to_string(&registry.gather())
-        .unwrap();
+    let mut text = Vec::new();
+    let metrics = Metrics::new(Arc::new(source), Arc::new(upstreams));
+    metrics.write(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
     let mut series = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();

@@ -12,7 +12,6 @@ use pgscope::session::{At, Event, Session};
 use pgscope::stats::{Filter, Snapshot, Source, Upstreams};
 use pgscope::units::Period;
 use pgscope::{detect, request, stats};
-use prometheus::{Registry, TextEncoder};
 use records::{framed, records};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -182,13 +181,11 @@ fn close(connection: &mut Option<Connection>, counts: &mut Counts, now: At) {
 
 /// All that the edges read, as text.
 fn render(profiler: &Arc<Profiler>, ceiling: usize) -> String {
-    let registry = Registry::new();
     let upstreams = Upstreams::new(["db:5432".to_owned()].into_iter());
-    let metrics = Metrics::new(Arc::clone(profiler) as _, Arc::new(upstreams)).expect("metrics");
-    registry.register(Box::new(metrics)).expect("a registry");
-    let text = TextEncoder::new()
-        .encode_to_string(&registry.gather())
-        .expect("text");
+    let metrics = Metrics::new(Arc::clone(profiler) as _, Arc::new(upstreams));
+    let mut text = Vec::new();
+    metrics.write(&mut text).expect("memory");
+    let text = String::from_utf8(text).expect("text");
     let mut series = HashSet::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').expect("a sample");

@@ -5,7 +5,6 @@ use crate::support::scrape::Scrape;
 use pgscope::admin::Metrics;
 use pgscope::profiler::{Profiler, Tap};
 use pgscope::session::At;
-use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
 
 /// A connection on which time passes when the test says so.
@@ -48,11 +47,10 @@ impl Wire {
     }
 
     fn scrape(&self) -> Scrape {
-        let registry = Registry::new();
+        let mut text = Vec::new();
         let metrics = Metrics::new(Arc::clone(&self.profiler) as _, Arc::default());
-        registry.register(Box::new(metrics.unwrap())).unwrap();
-        let text = TextEncoder::new().encode_to_string(&registry.gather());
-        Scrape::parse(&text.unwrap())
+        metrics.write(&mut text).unwrap();
+        Scrape::parse(&String::from_utf8(text).unwrap())
     }
 
     /// The scrape after the connection's end, which ends its request.

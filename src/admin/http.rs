@@ -24,7 +24,6 @@ use axum::routing::get;
 use futures_util::StreamExt;
 use futures_util::stream::{iter, poll_fn};
 use prometheus::TEXT_FORMAT;
-use prometheus::core::Collector;
 use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, Write};

@@ -2,7 +2,7 @@
 
 use procfs::process::Process;
 use procfs::{ProcResult, ticks_per_second};
-use prometheus::core::{Collector, Desc};
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Counter, MetricFamily};
 
@@ -17,14 +17,9 @@ impl ProcessMetrics {
     pub(super) fn new() -> Self {
         Self(ProcessCollector::for_self())
     }
-}
 
-impl Collector for ProcessMetrics {
-    fn desc(&self) -> Vec<&Desc> {
-        self.0.desc()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
+    /// All of them as they are now.
+    pub(super) fn collect(&self) -> Vec<MetricFamily> {
         let mut families = self.0.collect();
         let cpu = families.iter_mut().find(|family| family.name() == CPU);
         if let (Some(cpu), Ok(seconds)) = (cpu, cpu_seconds()) {

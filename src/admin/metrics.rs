@@ -68,6 +68,20 @@ impl<W: Write> Families<W> {
         })
     }
 
+    /// Writes a family of histograms by their labels; one with nothing in it is no series.
+    fn durations<'v, const N: usize>(
+        &mut self,
+        spec: &'static Spec,
+        durations: impl IntoIterator<Item = ([&'v str; N], &'v Durations)>,
+    ) -> io::Result<()> {
+        self.family(spec, durations, |family, (labels, durations)| {
+            let count = durations.count();
+            if count > 0 {
+                family.histogram(labels, durations.buckets(), count, durations.seconds());
+            }
+        })
+    }
+
     fn relay(&mut self, source: &dyn Source, upstreams: &Upstreams) -> io::Result<()> {
         let traffic = source.traffic();
         self.values(&spec::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)])?;
@@ -116,20 +130,10 @@ impl<W: Write> Families<W> {
                 )
             })
         };
-        self.family(
-            &spec::QUERY_DURATION_SECONDS,
-            verbs(),
-            |family, (labels, row)| {
-                durations(family, labels, &row.duration);
-            },
-        )?;
-        self.family(
-            &spec::QUERY_FIRST_BYTE_SECONDS,
-            verbs(),
-            |family, (labels, row)| {
-                durations(family, labels, &row.first_byte);
-            },
-        )?;
+        let histograms = verbs().map(|(labels, row)| (labels, &row.duration));
+        self.durations(&spec::QUERY_DURATION_SECONDS, histograms)?;
+        let histograms = verbs().map(|(labels, row)| (labels, &row.first_byte));
+        self.durations(&spec::QUERY_FIRST_BYTE_SECONDS, histograms)?;
         let transfer = verbs().map(|(labels, row)| (labels, seconds(row.transfer_nanos)));
         self.values(&spec::QUERY_TRANSFER_SECONDS_TOTAL, transfer)?;
         let stall = verbs().map(|(labels, row)| (labels, seconds(row.stalled_nanos)));
@@ -149,24 +153,14 @@ impl<W: Write> Families<W> {
             let names = snapshot.databases.iter().map(|database| &**database);
             names.zip(&snapshot.database_rows)
         };
-        self.family(
-            &spec::CONNECTION_SETUP_SECONDS,
-            rows(),
-            |family, (database, row)| {
-                durations(family, [database], &row.setup);
-            },
-        )?;
+        let histograms = rows().map(|(database, row)| ([database], &row.setup));
+        self.durations(&spec::CONNECTION_SETUP_SECONDS, histograms)?;
         let cancels = rows().map(|(database, row)| ([database], row.cancel_requests as f64));
         self.values(&spec::CANCEL_REQUESTS_TOTAL, cancels.filter(is_some))?;
         let batches = rows().map(|(database, row)| ([database], row.batches.count() as f64));
         self.values(&spec::BATCHES_TOTAL, batches.filter(is_some))?;
-        self.family(
-            &spec::BATCH_DURATION_SECONDS,
-            rows(),
-            |family, (database, row)| {
-                durations(family, [database], &row.batches);
-            },
-        )?;
+        let histograms = rows().map(|(database, row)| ([database], &row.batches));
+        self.durations(&spec::BATCH_DURATION_SECONDS, histograms)?;
         let think = rows().map(|(database, row)| ([database], seconds(row.think_nanos)));
         self.values(&spec::THINK_SECONDS_TOTAL, think.filter(is_some))?;
         let outcomes = || {
@@ -178,16 +172,11 @@ impl<W: Write> Families<W> {
         let transactions = outcomes()
             .map(|(labels, outcome, row)| (labels, row.transactions[outcome].count() as f64));
         self.values(&spec::TRANSACTIONS_TOTAL, transactions.filter(is_some))?;
-        self.family(
-            &spec::TRANSACTION_DURATION_SECONDS,
-            outcomes(),
-            |family, (labels, outcome, row)| durations(family, labels, &row.transactions[outcome]),
-        )?;
-        self.family(
-            &spec::IDLE_IN_TRANSACTION_SECONDS,
-            outcomes(),
-            |family, (labels, outcome, row)| durations(family, labels, &row.idle[outcome]),
-        )?;
+        let histograms =
+            outcomes().map(|(labels, outcome, row)| (labels, &row.transactions[outcome]));
+        self.durations(&spec::TRANSACTION_DURATION_SECONDS, histograms)?;
+        let histograms = outcomes().map(|(labels, outcome, row)| (labels, &row.idle[outcome]));
+        self.durations(&spec::IDLE_IN_TRANSACTION_SECONDS, histograms)?;
         let checks = rows().map(|(database, row)| ([database], row.health_checks as f64));
         self.values(&spec::HEALTH_CHECK_REQUESTS_TOTAL, checks.filter(is_some))
     }
@@ -208,20 +197,10 @@ impl<W: Write> Families<W> {
                 family.histogram(labels, counts.buckets(), counts.count(), sum);
             },
         )?;
-        self.family(
-            &spec::REQUEST_DATABASE_SECONDS,
-            routes(),
-            |family, (labels, totals)| {
-                durations(family, labels, &totals.database);
-            },
-        )?;
-        self.family(
-            &spec::REQUEST_DURATION_SECONDS,
-            routes(),
-            |family, (labels, totals)| {
-                durations(family, labels, &totals.duration);
-            },
-        )
+        let histograms = routes().map(|(labels, totals)| (labels, &totals.database));
+        self.durations(&spec::REQUEST_DATABASE_SECONDS, histograms)?;
+        let histograms = routes().map(|(labels, totals)| (labels, &totals.duration));
+        self.durations(&spec::REQUEST_DURATION_SECONDS, histograms)
     }
 
     fn statements(&mut self, snapshot: &Snapshot) -> io::Result<()> {
@@ -240,13 +219,8 @@ impl<W: Write> Families<W> {
         self.values(&spec::STATEMENT_CALLS_TOTAL, calls)?;
         let rows = counted().map(|(labels, totals)| (labels, totals.rows as f64));
         self.values(&spec::STATEMENT_ROWS_TOTAL, rows)?;
-        self.family(
-            &spec::STATEMENT_DURATION_SECONDS,
-            counted(),
-            |family, (labels, totals)| {
-                durations(family, labels, &totals.durations);
-            },
-        )?;
+        let histograms = counted().map(|(labels, totals)| (labels, &totals.durations));
+        self.durations(&spec::STATEMENT_DURATION_SECONDS, histograms)?;
         let info = named.iter().map(|(fingerprint, statement, _)| {
             let facts = &statement.facts;
             let labels = [
@@ -322,18 +296,6 @@ impl<W: Write> Families<W> {
         self.values(&spec::TABLE_ENTRIES, entries)?;
         let evictions = tables().map(|table| ([table.name], table.evictions as f64));
         self.values(&spec::TABLE_EVICTIONS_TOTAL, evictions)
-    }
-}
-
-/// Writes a duration histogram that has anything in it.
-fn durations<const N: usize, W: Write>(
-    family: &mut Family<'_, W>,
-    labels: [&str; N],
-    durations: &Durations,
-) {
-    let count = durations.count();
-    if count > 0 {
-        family.histogram(labels, durations.buckets(), count, durations.seconds());
     }
 }
 

@@ -94,6 +94,19 @@ pub(super) fn notice(
     }
 }
 
+/// Tells them what happened on a connection of a class.
+pub(super) fn tell(what: What<'_>, at: At, class: usize, database: &str, shared: &mut Shared) {
+    let open = open(shared);
+    let Shared {
+        stats,
+        classes,
+        detectors,
+        ..
+    } = shared;
+    let seen = observed(at, class, classes.get_mut(class), open);
+    notice(Observed { what, ..seen }, database, stats, detectors);
+}
+
 /// Connections that are open.
 pub(super) fn open(shared: &Shared) -> u32 {
     u32::try_from(shared.sessions.len()).unwrap_or(u32::MAX)

@@ -3,11 +3,11 @@
 mod ending;
 mod writes;
 
-use super::notice::{Reported, ends_connection, finish, health_checks, notice, observed, open};
+use super::notice::{Reported, ends_connection, finish, health_checks, observed, open, tell};
 use super::standing::Standing;
 use super::transaction::Transaction;
 use super::{Profiler, Shared};
-use crate::detect::{Connection, Observed, What};
+use crate::detect::{Connection, What};
 use crate::request::{self, ClassKey, HealthChecks, Tracker};
 use crate::session::{At, Event, Outcome, Protocol, Query, SqlState, TransactionStatus};
 use crate::sql::{Class as Whose, Statement, Verb};
@@ -137,16 +137,7 @@ impl Watch {
 
     /// The server has let no client in. Its names are anybody's: what is told of it is of the class for all others.
     fn refused(&self, sqlstate: SqlState, at: At, shared: &mut Shared) {
-        let open = open(shared);
-        let Shared {
-            stats,
-            classes,
-            detectors,
-            ..
-        } = shared;
-        let what = What::Refused(sqlstate);
-        let seen = observed(at, 0, classes.get_mut(0), open);
-        notice(Observed { what, ..seen }, OTHER, stats, detectors);
+        tell(What::Refused(sqlstate), at, 0, OTHER, shared);
     }
 
     fn startup(&mut self, user: &str, database: &str, application: &str, shared: &mut Shared) {
@@ -274,21 +265,8 @@ impl Watch {
             shared.stats.connection_setup(known.key, setup);
             self.connection.opened = self.opened;
             self.connection.ready = at;
-            let open = open(shared);
-            let Shared {
-                stats,
-                classes,
-                detectors,
-                ..
-            } = &mut *shared;
-            let seen = observed(at, known.class, classes.get_mut(known.class), open);
-            let what = What::Opened(setup);
-            notice(
-                Observed { what, ..seen },
-                known.tracker.database(),
-                stats,
-                detectors,
-            );
+            let database = known.tracker.database();
+            tell(What::Opened(setup), at, known.class, database, shared);
         }
         match (status, self.transaction) {
             (TransactionStatus::Idle, Some(transaction)) => {

@@ -1,9 +1,9 @@
 //! What the transaction that is open on a connection has written.
 
 use super::super::Shared;
-use super::super::notice::{notice, observed, open};
+use super::super::notice::tell;
 use super::{Known, Watch};
-use crate::detect::{Observed, What};
+use crate::detect::What;
 use crate::session::At;
 use crate::sql::{Facts, Statement};
 use std::sync::Arc;
@@ -51,30 +51,24 @@ impl Watch {
         self.writes.add(statement);
         // The transaction's own queries see it at once. Outside a block the ReadyForQuery is at hand.
         if self.transaction.is_some() {
-            tell(Some(&statement.facts), known, at, shared);
+            known.tell_write(Some(&statement.facts), at, shared);
         }
     }
 
     /// Others see from now on what was written.
     pub(super) fn tell_writes(&mut self, at: At, shared: &mut Shared) {
         if let Some(known) = &self.known {
-            self.writes.end(|facts| tell(facts, known, at, shared));
+            self.writes.end(|facts| known.tell_write(facts, at, shared));
         }
     }
 }
 
-fn tell(facts: Option<&Facts>, known: &Known, at: At, shared: &mut Shared) {
-    let open = open(shared);
-    let Shared {
-        stats,
-        classes,
-        detectors,
-        ..
-    } = shared;
-    let database = known.tracker.database();
-    let what = What::Wrote { database, facts };
-    let seen = observed(at, known.class, classes.get_mut(known.class), open);
-    notice(Observed { what, ..seen }, database, stats, detectors);
+impl Known {
+    fn tell_write(&self, facts: Option<&Facts>, at: At, shared: &mut Shared) {
+        let database = self.tracker.database();
+        let what = What::Wrote { database, facts };
+        tell(what, at, self.class, database, shared);
+    }
 }
 
 #[cfg(test)]

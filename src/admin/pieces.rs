@@ -52,7 +52,9 @@ impl Write for Pieces<'_> {
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
         let sent = self.outlet.send(Ok(piece.into()));
-        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.pace.step();
+        Ok(())
     }
 }
 

@@ -156,13 +156,13 @@ impl<W: Write> Families<W> {
         let histograms = rows().map(|(database, row)| ([database], &row.setup));
         self.durations(&spec::CONNECTION_SETUP_SECONDS, histograms)?;
         let cancels = rows().map(|(database, row)| ([database], row.cancel_requests as f64));
-        self.values(&spec::CANCEL_REQUESTS_TOTAL, cancels.filter(is_some))?;
+        self.values(&spec::CANCEL_REQUESTS_TOTAL, cancels.filter(is_positive))?;
         let batches = rows().map(|(database, row)| ([database], row.batches.count() as f64));
-        self.values(&spec::BATCHES_TOTAL, batches.filter(is_some))?;
+        self.values(&spec::BATCHES_TOTAL, batches.filter(is_positive))?;
         let histograms = rows().map(|(database, row)| ([database], &row.batches));
         self.durations(&spec::BATCH_DURATION_SECONDS, histograms)?;
         let think = rows().map(|(database, row)| ([database], seconds(row.think_nanos)));
-        self.values(&spec::THINK_SECONDS_TOTAL, think.filter(is_some))?;
+        self.values(&spec::THINK_SECONDS_TOTAL, think.filter(is_positive))?;
         let outcomes = || {
             rows().flat_map(|(database, row)| {
                 let outcomes = TransactionOutcome::ALL.iter();
@@ -171,14 +171,17 @@ impl<W: Write> Families<W> {
         };
         let transactions = outcomes()
             .map(|(labels, outcome, row)| (labels, row.transactions[outcome].count() as f64));
-        self.values(&spec::TRANSACTIONS_TOTAL, transactions.filter(is_some))?;
+        self.values(&spec::TRANSACTIONS_TOTAL, transactions.filter(is_positive))?;
         let histograms =
             outcomes().map(|(labels, outcome, row)| (labels, &row.transactions[outcome]));
         self.durations(&spec::TRANSACTION_DURATION_SECONDS, histograms)?;
         let histograms = outcomes().map(|(labels, outcome, row)| (labels, &row.idle[outcome]));
         self.durations(&spec::IDLE_IN_TRANSACTION_SECONDS, histograms)?;
         let checks = rows().map(|(database, row)| ([database], row.health_checks as f64));
-        self.values(&spec::HEALTH_CHECK_REQUESTS_TOTAL, checks.filter(is_some))
+        self.values(
+            &spec::HEALTH_CHECK_REQUESTS_TOTAL,
+            checks.filter(is_positive),
+        )
     }
 
     fn requests(&mut self, snapshot: &Snapshot) -> io::Result<()> {
@@ -300,7 +303,7 @@ impl<W: Write> Families<W> {
 }
 
 /// Nothing makes no series.
-fn is_some<L>((_, value): &(L, f64)) -> bool {
+fn is_positive<L>((_, value): &(L, f64)) -> bool {
     *value > 0.0
 }
 

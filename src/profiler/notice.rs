@@ -96,37 +96,32 @@ pub(super) fn notice(
 
 /// Tells them what happened on a connection of a class.
 pub(super) fn tell(what: What<'_>, at: At, class: usize, database: &str, shared: &mut Shared) {
-    let open = open(shared);
-    let Shared {
-        stats,
-        classes,
-        detectors,
-        ..
-    } = shared;
-    let seen = observed(at, class, classes.get_mut(class), open);
+    let (stats, detectors, _, seen) = parts(shared, at, class);
     notice(Observed { what, ..seen }, database, stats, detectors);
 }
 
-/// Connections that are open.
-pub(super) fn open(shared: &Shared) -> u32 {
-    u32::try_from(shared.sessions.len()).unwrap_or(u32::MAX)
-}
-
-/// Something of a class, to be filled in.
-pub(super) fn observed(
+/// What an event on a connection of a class is told to, the class, and what is seen of it but for what happened.
+pub(super) fn parts(
+    shared: &mut Shared,
     at: At,
     index: usize,
-    class: &request::Class,
-    open: u32,
-) -> Observed<'static> {
-    Observed {
+) -> (
+    &mut Stats,
+    &mut Detectors,
+    &mut request::Class,
+    Observed<'static>,
+) {
+    let open = u32::try_from(shared.sessions.len()).unwrap_or(u32::MAX);
+    let class = shared.classes.get_mut(index);
+    let seen = Observed {
         at,
         class: index,
         usage: class.usage(),
         announced: class.announces(),
         open,
         what: What::Opened(0),
-    }
+    };
+    (&mut shared.stats, &mut shared.detectors, class, seen)
 }
 
 /// Follows the health checks of a connection; returns how many have ended. `pause`: before this query, nanoseconds.

@@ -3,7 +3,7 @@
 mod ending;
 mod writes;
 
-use super::notice::{Reported, ends_connection, finish, health_checks, observed, open, tell};
+use super::notice::{Reported, ends_connection, finish, health_checks, parts, tell};
 use super::standing::Standing;
 use super::transaction::Transaction;
 use super::{Profiler, Shared};
@@ -227,20 +227,12 @@ impl Watch {
         self.transaction_step(query, whose, error, failed, shared);
         let slow = !query.copy && nanos.saturating_sub(query.stalled) >= shared.slow_nanos;
         let Some(known) = &mut self.known else { return };
-        let open = open(shared);
-        let Shared {
-            stats,
-            classes,
-            detectors,
-            ..
-        } = shared;
         let (inspected, reported, requests) = (
             &mut self.inspected,
             &mut self.reported,
             &mut self.connection.requests,
         );
-        let class = classes.get_mut(known.class);
-        let seen = observed(query.finished, known.class, class, open);
+        let (stats, detectors, class, seen) = parts(shared, query.finished, known.class);
         known.tracker.observe(
             query,
             statement.as_ref(),

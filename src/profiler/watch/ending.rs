@@ -1,7 +1,7 @@
 //! The end of requests that nothing on the wire ends, and that of the connection.
 
 use super::super::Shared;
-use super::super::notice::{finish, notice, observed, open, report};
+use super::super::notice::{finish, notice, parts, report};
 use super::Watch;
 use crate::detect::{Observed, What};
 use crate::request;
@@ -18,15 +18,7 @@ impl Watch {
         settings: &request::Settings,
     ) -> Option<u64> {
         let known = self.known.as_mut()?;
-        let open = open(shared);
-        let Shared {
-            stats,
-            classes,
-            detectors,
-            ..
-        } = shared;
-        let class = classes.get_mut(known.class);
-        let seen = observed(at, known.class, class, open);
+        let (stats, detectors, class, seen) = parts(shared, at, known.class);
         let mut closed = false;
         let requests = &mut self.connection.requests;
         let wait = known.tracker.idle(at, class, settings, &mut |request| {
@@ -62,15 +54,7 @@ impl Watch {
                     &mut shared.stats,
                 );
             }
-            let open = open(shared);
-            let Shared {
-                stats,
-                classes,
-                detectors,
-                ..
-            } = shared;
-            let class = classes.get_mut(known.class);
-            let seen = observed(at, known.class, class, open);
+            let (stats, detectors, class, seen) = parts(shared, at, known.class);
             stats.health_checks(known.key, self.health_checks.end());
             let requests = &mut self.connection.requests;
             known.tracker.close(class, &mut |request| {
